@@ -1,0 +1,363 @@
+//! The whole vocabulary between brain and hands.
+//!
+//! Events say what happened, commands say what to do. Every command that can fail is answered by an event; the table:
+//!
+//! | command | answered by |
+//! |---|---|
+//! | `Connect` | `CloudUp` or `CloudDown` |
+//! | `Publish` with a ticket | `Published`, or `CloudDown`, after which it must be published again |
+//! | `Fetch` | any number of `FetchProgress`, then `Fetched` or `FetchFailed`; nothing after `AbandonFetch` |
+//! | `Save` | `Saved` or `SaveFailed`, in order |
+//! | `Spawn` | `Spawned` (then, once, `Exited`) or `SpawnFailed` |
+//! | `Send`, `Hang up` | `Parted` when the link is gone |
+//! | `Kill` | `Exited` |
+//! | `RemoveSlot` | `RemoveFailed` if it could not be removed |
+
+use serde::{Deserialize, Serialize};
+use worker_protocol::v1::{FromWorker, ToWorker};
+
+pub use crate::record::{JobId, SlotId};
+use crate::{
+    alink::{codec::Digest, version::Version},
+    record::{Record, Slot},
+    status::Status,
+};
+
+/// One life of one worker process.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Tenure(pub u64);
+
+/// Matches `Saved` to `Save`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SaveId(pub u64);
+
+/// Matches `Published` to `Publish`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// Whoever asked over the control socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Asker(pub u64);
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The broker accepted the login.
+    CloudUp,
+    /// The broker cannot be reached, refused the login, or the connection ended.
+    CloudDown {
+        /// How it came to that.
+        loss: CloudLoss,
+    },
+    /// A message of the cloud.
+    Arrived {
+        /// Its topic.
+        topic: String,
+        /// Its bytes, at most 256 KiB.
+        payload: Vec<u8>,
+    },
+    /// The broker has taken over a message (PUBACK).
+    Published {
+        /// Which.
+        ticket: Ticket,
+    },
+    /// So many bytes of an image are on the disk.
+    FetchProgress {
+        /// Whose.
+        job: JobId,
+        /// Bytes written.
+        on_disk: u64,
+    },
+    /// The image is complete, verified, synced, and a slot.
+    Fetched {
+        /// Whose.
+        job: JobId,
+        /// The finished slot.
+        slot: Slot,
+    },
+    /// The image could not be had this time.
+    FetchFailed {
+        /// Whose.
+        job: JobId,
+        /// Why.
+        fault: FetchFault,
+    },
+    /// The record is on the disk and synced.
+    Saved {
+        /// Which save.
+        save: SaveId,
+    },
+    /// The record is not on the disk.
+    SaveFailed {
+        /// Which save.
+        save: SaveId,
+        /// Why, with the path.
+        why: String,
+    },
+    /// A slot could not be removed.
+    RemoveFailed {
+        /// Which.
+        slot: SlotId,
+        /// Why, with the path.
+        why: String,
+    },
+    /// The process runs.
+    Spawned {
+        /// Which life.
+        tenure: Tenure,
+        /// Its process id.
+        pid: u32,
+    },
+    /// The process could not be started.
+    SpawnFailed {
+        /// Which life.
+        tenure: Tenure,
+        /// Why, with the path.
+        why: String,
+    },
+    /// The process has ended and was reaped.
+    Exited {
+        /// Which life.
+        tenure: Tenure,
+        /// How.
+        exit: Exit,
+    },
+    /// The worker said a hello with its token and was welcomed.
+    Joined {
+        /// Which life.
+        tenure: Tenure,
+        /// The version it says it is.
+        version: String,
+        /// The process id it says it has.
+        pid: u32,
+    },
+    /// A word of a worker.
+    Said {
+        /// Which life.
+        tenure: Tenure,
+        /// What.
+        message: FromWorker,
+    },
+    /// The link to a worker is gone; nothing more comes over it.
+    Parted {
+        /// Which life.
+        tenure: Tenure,
+        /// Why.
+        why: String,
+    },
+    /// Somebody without a valid token tried the socket and was refused.
+    Stranger {
+        /// What was wrong.
+        why: String,
+    },
+    /// Somebody asked over the control socket.
+    Asked {
+        /// Who, for the answer.
+        asker: Asker,
+        /// What.
+        request: Request,
+    },
+    /// The deadline given by `next_deadline` may have passed.
+    Tick,
+    /// The supervisor is to end: stop the worker in order, then `Exit`.
+    Stop,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Connect to the broker and log in; one try.
+    Connect,
+    /// Subscribe to these topics; the quality asked for is 1.
+    Subscribe {
+        /// Topic filters.
+        topics: Vec<String>,
+    },
+    /// Publish a message; without a ticket at QoS 0, with one at QoS 1.
+    Publish {
+        /// To be told when the broker has it.
+        ticket: Option<Ticket>,
+        /// Its topic.
+        topic: String,
+        /// Its bytes.
+        payload: Vec<u8>,
+    },
+    /// Say goodbye to the broker.
+    Disconnect,
+    /// Fetch an image into a slot.
+    Fetch(FetchOrder),
+    /// Stop fetching and remove what is there of it.
+    AbandonFetch {
+        /// Whose.
+        job: JobId,
+    },
+    /// Save the record, durably.
+    Save {
+        /// To be named in the answer.
+        save: SaveId,
+        /// All of it.
+        record: Box<Record>,
+    },
+    /// Remove a slot no record names any more.
+    RemoveSlot {
+        /// Which.
+        slot: SlotId,
+    },
+    /// Start a worker on the leash.
+    Spawn {
+        /// Which life.
+        tenure: Tenure,
+        /// From which slot.
+        slot: Slot,
+    },
+    /// End a worker's process at once.
+    Kill {
+        /// Which life.
+        tenure: Tenure,
+    },
+    /// Say something to a worker.
+    Send {
+        /// Which life.
+        tenure: Tenure,
+        /// What.
+        message: ToWorker,
+    },
+    /// Close the link to a worker and forget its token.
+    HangUp {
+        /// Which life.
+        tenure: Tenure,
+    },
+    /// Answer over the control socket.
+    Answer {
+        /// Whom.
+        asker: Asker,
+        /// What.
+        reply: Reply,
+    },
+    /// Write one line into the log.
+    Note(Note),
+    /// The worker is stopped; end the process.
+    Exit,
+}
+
+/// An image to fetch: verified while streaming, finished as a slot or not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchOrder {
+    /// Whose.
+    pub job: JobId,
+    /// The number of the slot it becomes.
+    pub slot: SlotId,
+    /// The version it was offered as.
+    pub version: Version,
+    /// Where it is; used verbatim.
+    pub url: String,
+    /// Its exact length in bytes.
+    pub size: u64,
+    /// What it must hash to: every one of them.
+    pub digests: Vec<Digest>,
+}
+
+/// How the cloud was lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CloudLoss {
+    /// The broker answered the login with this CONNACK code (1 to 5).
+    Refused(u8),
+    /// The broker closed an accepted connection.
+    Closed,
+    /// It could not be reached, or the connection broke; with the address.
+    Broken(String),
+}
+
+/// Why an image could not be had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FetchFault {
+    /// The server could not be reached or the connection broke.
+    Connection(String),
+    /// The server answered with this status.
+    Status(u16),
+    /// The body ended early.
+    Short {
+        /// Bytes had.
+        got: u64,
+        /// Bytes promised by the offer.
+        promised: u64,
+    },
+    /// The body, or its Content-Length, is longer than promised.
+    Long {
+        /// Bytes promised by the offer.
+        promised: u64,
+    },
+    /// No byte came for too long.
+    Stalled {
+        /// How long, in seconds.
+        seconds: u64,
+    },
+    /// The right length and another digest.
+    OtherDigest {
+        /// By which method.
+        method: String,
+    },
+    /// A redirect to where images may not come from.
+    Redirected {
+        /// Where to, cut at 64 characters.
+        to: String,
+    },
+    /// The disk would not take it; with the path.
+    Disk(String),
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// The system does not say.
+    Unknown,
+}
+
+/// What may be asked over the control socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// How are you?
+    Status,
+}
+
+/// What is answered over the control socket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// Thus.
+    Status(Box<Status>),
+}
+
+/// One line for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// How grave.
+    pub grade: Grade,
+    /// Which life it is about.
+    pub tenure: Option<Tenure>,
+    /// Which job it is about.
+    pub job: Option<JobId>,
+    /// One sentence.
+    pub text: String,
+}
+
+/// How grave a note is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grade {
+    /// For the curious.
+    Detail,
+    /// What was decided.
+    Info,
+    /// Somebody should look.
+    Warning,
+    /// Something failed.
+    Error,
+}

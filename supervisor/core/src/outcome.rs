@@ -1,0 +1,161 @@
+//! One table: the reason an update ended → the platform's step and one line of plain text.
+//!
+//! Steps by the platform's rules (doc 89307): -1 the upgrade failed, -2 the download failed, -3 the verification failed, -4 the
+//! new program could not be put in place or started. Nothing else in the program invents such a number or such a line.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::FetchFault;
+
+/// Why an update ended without success.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The offer itself cannot be taken.
+    BadOffer {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The offer is against the rules of this device.
+    AgainstPolicy {
+        /// Which rule.
+        why: String,
+    },
+    /// Another offer is in work and one more is waiting already.
+    Busy,
+    /// The image could not be had, or was not what was promised.
+    Fetch(FetchFault),
+    /// The device's own disk failed.
+    Store {
+        /// What failed.
+        why: String,
+    },
+    /// The image is not a program for this machine, or cannot be started.
+    NotStartable {
+        /// What the system said.
+        why: String,
+    },
+    /// The program says another version than the offer.
+    OtherVersion {
+        /// The version it says.
+        said: String,
+    },
+    /// The new worker never said hello.
+    NeverHello,
+    /// The new worker did not get ready.
+    NotReady {
+        /// Why.
+        why: String,
+    },
+    /// The new worker could not take over.
+    NotActivated {
+        /// Why.
+        why: String,
+    },
+    /// The new worker died, hung or was unwell before it was trusted.
+    NotProved {
+        /// Why.
+        why: String,
+    },
+    /// The old worker put the switch off for too long.
+    NoConsent {
+        /// What it said last.
+        why: String,
+    },
+    /// The build used up its tries.
+    Quarantined {
+        /// How often it was started.
+        starts: u32,
+    },
+}
+
+impl Outcome {
+    /// The platform's number for it, -1 to -4.
+    #[must_use]
+    pub fn step(&self) -> i8 {
+        match self {
+            Self::Fetch(fault) => match fault {
+                FetchFault::Connection(_)
+                | FetchFault::Status(_)
+                | FetchFault::Short { .. }
+                | FetchFault::Stalled { .. }
+                | FetchFault::Redirected { .. } => -2,
+                FetchFault::Long { .. } | FetchFault::OtherDigest { .. } => -3,
+                FetchFault::Disk(_) => -4,
+            },
+            Self::Store { .. }
+            | Self::NotStartable { .. }
+            | Self::OtherVersion { .. }
+            | Self::NeverHello
+            | Self::NotReady { .. } => -4,
+            Self::BadOffer { .. }
+            | Self::AgainstPolicy { .. }
+            | Self::Busy
+            | Self::NotActivated { .. }
+            | Self::NotProved { .. }
+            | Self::NoConsent { .. }
+            | Self::Quarantined { .. } => -1,
+        }
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::BadOffer { why } => write!(f, "the offer cannot be taken: {why}"),
+            Self::AgainstPolicy { why } => write!(f, "the offer is against the rules: {why}"),
+            Self::Busy => write!(f, "another update is in work and one more is waiting"),
+            Self::Fetch(fault) => fault.fmt(f),
+            Self::Store { why } => write!(f, "the device's disk failed: {why}"),
+            Self::NotStartable { why } => write!(f, "the new program cannot be started: {why}"),
+            Self::OtherVersion { said } => {
+                write!(f, "the new program says it is version `{said}`")
+            }
+            Self::NeverHello => write!(f, "the new worker never said hello"),
+            Self::NotReady { why } => write!(f, "the new worker did not get ready: {why}"),
+            Self::NotActivated { why } => write!(f, "the new worker could not take over: {why}"),
+            Self::NotProved { why } => write!(f, "the new worker did not prove itself: {why}"),
+            Self::NoConsent { why } => write!(f, "the device put off the switch too long: {why}"),
+            Self::Quarantined { starts } => {
+                write!(f, "this build failed {starts} times and is quarantined")
+            }
+        }
+    }
+}
+
+impl FetchFault {
+    /// Is another try worth it?
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Connection(_) | Self::Short { .. } | Self::Stalled { .. } => true,
+            Self::Status(status) => matches!(status, 408 | 429 | 500..=599),
+            Self::Long { .. }
+            | Self::OtherDigest { .. }
+            | Self::Redirected { .. }
+            | Self::Disk(_) => false,
+        }
+    }
+}
+
+impl std::fmt::Display for FetchFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Connection(why) => write!(f, "the firmware server cannot be reached: {why}"),
+            Self::Status(status) => write!(f, "the firmware server answered {status}"),
+            Self::Short { got, promised } => {
+                write!(f, "the image ended after {got} of {promised} bytes")
+            }
+            Self::Long { promised } => {
+                write!(f, "the image is longer than the promised {promised} bytes")
+            }
+            Self::Stalled { seconds } => {
+                write!(f, "the firmware server sent nothing for {seconds} s")
+            }
+            Self::OtherDigest { method } => {
+                write!(f, "the image does not have the promised {method} digest")
+            }
+            Self::Redirected { to } => write!(f, "the firmware server redirects to `{to}`"),
+            Self::Disk(why) => write!(f, "the image cannot be stored: {why}"),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What the operator decides: every time span, count and size the brain goes by, with its default.
+//!
+//! The shell reads the configuration file into this; the brain takes it as given.
+
+use std::time::Duration;
+
+/// The operator's decisions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// The OTA module this supervisor answers for; `None` is the platform's default module.
+    pub module: Option<String>,
+    /// May an image come over plain `http:`?
+    pub allow_http: bool,
+    /// The largest image accepted, in bytes.
+    pub largest_image: u64,
+    /// How long after a connection the first query for an update is sent, at most.
+    pub query_after_connect: Duration,
+    /// How often the platform is asked for an update, give or take a tenth.
+    pub query_every: Duration,
+    /// How often a broken download is tried again without progress before it is given up.
+    pub fetch_retries: u32,
+    /// First and longest ceiling of the wait between two tries of a download.
+    pub fetch_backoff: (Duration, Duration),
+    /// Is the new worker warmed up beside the old one? `false` for a device too small for two.
+    pub standby: bool,
+    /// How many times a build may be started before it must have proved itself.
+    pub tries: u32,
+    /// How long the old worker may put off the switch, altogether.
+    pub consent_limit: Duration,
+    /// How long the new worker must be well before it is trusted.
+    pub proving: Duration,
+    /// Limits for one life of a worker.
+    pub life: LifePolicy,
+    /// First and longest ceiling of the wait before a dead worker is started again; the first start is at once.
+    pub respawn_backoff: (Duration, Duration),
+    /// A worker that lived this long starts again at once when it dies.
+    pub respawn_calm: Duration,
+    /// How often the full status is reported, in general.
+    pub report_normal: Duration,
+    /// How often the full status is reported while there is a reason to hurry.
+    pub report_fast: Duration,
+    /// First and longest ceiling of the wait before connecting again.
+    pub reconnect_backoff: (Duration, Duration),
+    /// How long a request of the cloud waits for a worker's answer, a switch included.
+    pub answer_limit: Duration,
+}
+
+/// Limits for one life of a worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LifePolicy {
+    /// From the start of the process to its hello.
+    pub hello_limit: Duration,
+    /// From hello to ready.
+    pub warm_up_limit: Duration,
+    /// From the request to active.
+    pub activate_limit: Duration,
+    /// From the request to quiesce to the snapshot.
+    pub quiesce_limit: Duration,
+    /// From the last word to the exit of the process.
+    pub exit_limit: Duration,
+    /// How often each side says that it is alive.
+    pub heartbeat: Duration,
+    /// A worker that said nothing for this long is stopped.
+    pub silence_limit: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            module: None,
+            allow_http: false,
+            largest_image: 1 << 30,
+            query_after_connect: Duration::from_secs(5),
+            query_every: Duration::from_secs(300),
+            fetch_retries: 8,
+            fetch_backoff: (Duration::from_secs(1), Duration::from_secs(60)),
+            standby: true,
+            tries: 3,
+            consent_limit: Duration::from_secs(3600),
+            proving: Duration::from_secs(10),
+            life: LifePolicy::default(),
+            respawn_backoff: (Duration::from_secs(1), Duration::from_secs(60)),
+            respawn_calm: Duration::from_secs(60),
+            report_normal: Duration::from_secs(30),
+            report_fast: Duration::from_secs(2),
+            reconnect_backoff: (Duration::from_secs(1), Duration::from_secs(120)),
+            answer_limit: Duration::from_secs(6),
+        }
+    }
+}
+
+impl Default for LifePolicy {
+    fn default() -> Self {
+        Self {
+            hello_limit: Duration::from_secs(10),
+            warm_up_limit: Duration::from_secs(60),
+            activate_limit: Duration::from_secs(10),
+            quiesce_limit: Duration::from_secs(5),
+            exit_limit: Duration::from_secs(5),
+            heartbeat: Duration::from_secs(2),
+            silence_limit: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What `supervisor status` shows.
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::Ended;
+
+/// The supervisor's state in words that a program may read; fields are only ever added.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// `idle`, `fetching`, `warming`, `switching`, `proving` or `reverting`.
+    pub phase: String,
+    /// The trusted version, if a worker is installed.
+    pub version: Option<String>,
+    /// The version wanted by the update under way.
+    pub wanted: Option<String>,
+    /// What the cloud is told as `ota_status`.
+    pub ota_status: String,
+    /// Percent of the image on the disk, 0 to 100.
+    pub ota_progress: u8,
+    /// What is awaited, and why.
+    pub awaited: Option<String>,
+    /// The workers alive, the active one first.
+    pub workers: Vec<WorkerStatus>,
+    /// Is the cloud link up?
+    pub cloud_up: bool,
+    /// Why it is down, or what is odd about it.
+    pub cloud_word: Option<String>,
+    /// How often the cloud link came up since the supervisor started.
+    pub cloud_connections: u64,
+    /// Reasons to report fast.
+    pub hurry: Vec<String>,
+    /// How the last update ended.
+    pub last_outcome: Option<Ended>,
+    /// When the running version was trusted, RFC 3339.
+    pub last_update: Option<String>,
+    /// The last offer that was refused, and why.
+    pub last_refusal: Option<String>,
+    /// How often a worker was started again after it had died.
+    pub respawns: u64,
+    /// How many strangers were refused on the local socket.
+    pub strangers: u64,
+}
+
+/// One life of a worker.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WorkerStatus {
+    /// Which life.
+    pub tenure: u64,
+    /// The version of its slot.
+    pub version: String,
+    /// `standby` or `active`.
+    pub role: String,
+    /// How far this life is, in a word.
+    pub stage: String,
+    /// Its process id, once it runs.
+    pub pid: Option<u32>,
+    /// `well`, or why not.
+    pub health: String,
+    /// Its resident memory in bytes, if the shell could read it.
+    pub memory_bytes: Option<u64>,
+    /// Its processor time in permille of one core since the last look, if the shell could read it.
+    pub cpu_permille: Option<u32>,
+}

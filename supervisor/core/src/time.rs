@@ -1,0 +1,162 @@
+//! Time as an argument: ticks, the wall clock, back-off with seeded jitter.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds on a clock that never goes back; it starts when the supervisor does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Ticks(pub u64);
+
+impl Ticks {
+    /// This much later.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(millis(span)))
+    }
+
+    /// How long it is since an earlier moment; nothing if that lies ahead.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Milliseconds since 1970 UTC by a clock that may jump; only for telling people, never for waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Wall(pub u64);
+
+impl Wall {
+    /// RFC 3339 text in UTC, with whole seconds.
+    #[must_use]
+    pub fn rfc3339(self) -> String {
+        let at = std::time::UNIX_EPOCH + Duration::from_millis(self.0);
+        humantime::format_rfc3339_seconds(at).to_string()
+    }
+}
+
+/// Both clocks, read once per event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Now {
+    /// For waiting.
+    pub ticks: Ticks,
+    /// For telling people.
+    pub wall: Wall,
+}
+
+/// The earlier of two deadlines, where either may be missing.
+#[must_use]
+pub fn sooner(a: Option<Ticks>, b: Option<Ticks>) -> Option<Ticks> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// A seeded source of jitter (splitmix64); good for spreading load, not for secrets.
+#[derive(Debug, Clone)]
+pub struct Jitter(u64);
+
+impl Jitter {
+    /// Equal seeds give equal sequences.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A span between nothing and `most`, evenly spread.
+    pub fn up_to(&mut self, most: Duration) -> Duration {
+        Duration::from_millis(self.next() % (millis(most).saturating_add(1)))
+    }
+
+    /// A span between nine and eleven tenths of `about`.
+    pub fn around(&mut self, about: Duration) -> Duration {
+        about * 9 / 10 + self.up_to(about / 5)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+}
+
+/// Exponential back-off with full jitter: the wait is evenly spread between nothing and a ceiling that doubles up to a cap.
+#[derive(Debug, Clone)]
+pub struct Backoff {
+    base: Duration,
+    cap: Duration,
+    failures: u32,
+}
+
+impl Backoff {
+    /// The first ceiling is `base`, the last is `cap`.
+    #[must_use]
+    pub fn new(base: Duration, cap: Duration) -> Self {
+        Self {
+            base,
+            cap,
+            failures: 0,
+        }
+    }
+
+    /// The wait after one more failure.
+    pub fn next(&mut self, jitter: &mut Jitter) -> Duration {
+        let ceiling = self
+            .base
+            .saturating_mul(1 << self.failures.min(20))
+            .min(self.cap);
+        self.failures = self.failures.saturating_add(1);
+        jitter.up_to(ceiling)
+    }
+
+    /// How many failures in a row so far.
+    #[must_use]
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Something went well.
+    pub fn reset(&mut self) {
+        self.failures = 0;
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_back_off_doubles_to_its_cap_and_starts_again_after_success() {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+        let mut jitter = Jitter::new(1);
+        for ceiling in [1, 2, 4, 8, 16, 32, 60, 60] {
+            assert!(backoff.next(&mut jitter) <= Duration::from_secs(ceiling));
+        }
+        backoff.reset();
+        assert!(backoff.next(&mut jitter) <= Duration::from_secs(1));
+    }
+
+    #[test]
+    fn full_jitter_uses_the_whole_span() {
+        let mut jitter = Jitter::new(7);
+        let waits: Vec<u64> = (0..1000)
+            .map(|_| millis(jitter.up_to(Duration::from_secs(1))))
+            .collect();
+        assert!(waits.iter().any(|wait| *wait < 50));
+        assert!(waits.iter().any(|wait| *wait > 950));
+        assert!(waits.iter().all(|wait| *wait <= 1000));
+    }
+
+    #[test]
+    fn a_wall_time_is_told_in_rfc_3339() {
+        assert_eq!(Wall(1_524_448_722_000).rfc3339(), "2018-04-23T01:58:42Z");
+    }
+}
