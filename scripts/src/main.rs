@@ -1,2 +1,61 @@
-//! (to be written)
-fn main() {}
+//! Hotplate's scripts: `cargo xtask <what>`.
+//!
+//! They are written in Rust so that they run alike on Linux, macOS and Windows. One file per subcommand; what they share is
+//! how programs are run (`run`), how steps are told (`step`) and how it looks (`paint`). Nothing here is shipped.
+
+mod check;
+mod needs;
+mod paint;
+mod run;
+mod step;
+mod windows;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Hotplate's scripts.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Format, lints, docs, walls between packages, purity, lockfile, licences and bans
+    Check(check::Args),
+    /// Supervisor and worker built for Windows, and run under Wine
+    Windows(windows::Args),
+}
+
+/// Why a script could not do its work; a check that found something is not an error but a `false`.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    /// The command line asks for something that is not there.
+    #[error("{0}")]
+    Usage(String),
+    /// The workspace could not be read.
+    #[error("read the workspace")]
+    Workspace(#[from] workspace::WorkspaceError),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().what {
+        What::Check(args) => check::check(&args),
+        What::Windows(args) => windows::windows(&args),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("{} failed to {}", paint::red("✗"), run::chain(&error));
+            ExitCode::from(if matches!(error, Error::Usage(_)) {
+                2
+            } else {
+                1
+            })
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What a script needs from the machine beyond Rust: found, installed when that is wanted and possible, otherwise named.
+//!
+//! Installing works on Debian and its kin as root. Everywhere else the missing packages are told, with the command that
+//! brings them, and the script fails: it never goes on with half of what it promised.
+
+use crate::run;
+use crate::step::Failure;
+use std::path::Path;
+
+/// One thing a script cannot do without.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Need {
+    /// The Debian package that brings it.
+    pub(crate) package: &'static str,
+    /// The program, or with a slash the file, whose presence shows that it is there.
+    pub(crate) proof: &'static str,
+}
+
+impl Need {
+    fn met(&self) -> bool {
+        if self.proof.contains('/') {
+            Path::new(self.proof).exists()
+        } else {
+            run::which(self.proof).is_some()
+        }
+    }
+}
+
+/// Whether everything is there.
+#[must_use]
+pub(crate) fn all_met(needs: &[Need]) -> bool {
+    needs.iter().all(Need::met)
+}
+
+/// Makes sure that everything is there, and tells in a few words what had to be done.
+///
+/// # Errors
+/// When something is missing and may not or cannot be installed from here.
+pub(crate) fn provide(needs: &[Need], install: bool) -> Result<String, Failure> {
+    let missing: Vec<&str> = needs
+        .iter()
+        .filter(|need| !need.met())
+        .map(|need| need.package)
+        .collect();
+    if missing.is_empty() {
+        return Ok("all there".to_owned());
+    }
+    let by_hand = format!(
+        "apt-get install --no-install-recommends {}",
+        missing.join(" ")
+    );
+    let named = || Failure::new(format!("missing: {}", missing.join(", ")), by_hand.clone());
+    if !install || run::which("apt-get").is_none() || !is_root() {
+        return Err(named());
+    }
+    let failed = |error| Failure::from_error(&error, by_hand.clone());
+    run::captured(&mut run::command("apt-get", ["update", "--quiet"])).map_err(failed)?;
+    let mut install = run::command(
+        "apt-get",
+        ["install", "--yes", "--quiet", "--no-install-recommends"],
+    );
+    install
+        .args(&missing)
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    run::captured(&mut install).map_err(failed)?;
+    // A package that installs without bringing its proof would otherwise show only much later, as something else.
+    if all_met(needs) {
+        Ok(format!("installed {}", missing.join(", ")))
+    } else {
+        Err(named())
+    }
+}
+
+/// Whether we may install packages.
+fn is_root() -> bool {
+    run::captured(&mut run::command("id", ["-u"])).is_ok_and(|id| id.trim() == "0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_package_is_named_together_with_the_command_that_brings_it() {
+        let needs = [
+            Need {
+                package: "gizmo",
+                proof: "no-such-program-anywhere",
+            },
+            Need {
+                package: "cargo",
+                proof: "cargo",
+            },
+        ];
+        let failure = provide(&needs, false).expect_err("the gizmo is missing");
+        assert_eq!(failure.output, "missing: gizmo");
+        assert_eq!(
+            failure.next,
+            "apt-get install --no-install-recommends gizmo"
+        );
+    }
+}
