@@ -4,6 +4,7 @@
 //! how programs are run (`run`), how steps are told (`step`) and how it looks (`paint`). Nothing here is shipped.
 
 mod check;
+mod interop;
 mod needs;
 mod paint;
 mod run;
@@ -26,6 +27,8 @@ struct Cli {
 enum What {
     /// Format, lints, docs, walls between packages, purity, lockfile, licences and bans
     Check(check::Args),
+    /// The product against Mosquitto, nginx and the official device SDK
+    Interop(interop::Args),
     /// Supervisor and worker built for Windows, and run under Wine
     Windows(windows::Args),
 }
@@ -44,6 +47,7 @@ enum Error {
 fn main() -> ExitCode {
     let done = match Cli::parse().what {
         What::Check(args) => check::check(&args),
+        What::Interop(args) => interop::interop(&args),
         What::Windows(args) => windows::windows(&args),
     };
     match done {

@@ -5,31 +5,26 @@
 
 use crate::run;
 use crate::step::Failure;
-use std::path::Path;
 
 /// One thing a script cannot do without.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Need {
     /// The Debian package that brings it.
     pub(crate) package: &'static str,
-    /// The program, or with a slash the file, whose presence shows that it is there.
-    pub(crate) proof: &'static str,
+    /// Tells whether it is there, however it came.
+    pub(crate) met: fn() -> bool,
 }
 
-impl Need {
-    fn met(&self) -> bool {
-        if self.proof.contains('/') {
-            Path::new(self.proof).exists()
-        } else {
-            run::which(self.proof).is_some()
-        }
-    }
+/// Whether a program of this name is found.
+#[must_use]
+pub(crate) fn program(name: &str) -> bool {
+    run::which(name).is_some()
 }
 
 /// Whether everything is there.
 #[must_use]
 pub(crate) fn all_met(needs: &[Need]) -> bool {
-    needs.iter().all(Need::met)
+    needs.iter().all(|need| (need.met)())
 }
 
 /// Makes sure that everything is there, and tells in a few words what had to be done.
@@ -39,7 +34,7 @@ pub(crate) fn all_met(needs: &[Need]) -> bool {
 pub(crate) fn provide(needs: &[Need], install: bool) -> Result<String, Failure> {
     let missing: Vec<&str> = needs
         .iter()
-        .filter(|need| !need.met())
+        .filter(|need| !(need.met)())
         .map(|need| need.package)
         .collect();
     if missing.is_empty() {
@@ -63,7 +58,7 @@ pub(crate) fn provide(needs: &[Need], install: bool) -> Result<String, Failure> 
         .args(&missing)
         .env("DEBIAN_FRONTEND", "noninteractive");
     run::captured(&mut install).map_err(failed)?;
-    // A package that installs without bringing its proof would otherwise show only much later, as something else.
+    // A package that installs without bringing what it is for would otherwise show only much later, as something else.
     if all_met(needs) {
         Ok(format!("installed {}", missing.join(", ")))
     } else {
@@ -85,11 +80,11 @@ mod tests {
         let needs = [
             Need {
                 package: "gizmo",
-                proof: "no-such-program-anywhere",
+                met: || program("no-such-program-anywhere"),
             },
             Need {
                 package: "cargo",
-                proof: "cargo",
+                met: || program("cargo"),
             },
         ];
         let failure = provide(&needs, false).expect_err("the gizmo is missing");

@@ -79,6 +79,21 @@ pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
+/// How many tests passed, going by what `cargo test` printed.
+#[must_use]
+pub(crate) fn tests_passed(printed: &str) -> usize {
+    printed
+        .lines()
+        .filter_map(|row| {
+            row.strip_prefix("test result: ok. ")?
+                .split(' ')
+                .next()?
+                .parse::<usize>()
+                .ok()
+        })
+        .sum()
+}
+
 /// Where a program of this name is found, going by `PATH` and the places for system programs.
 #[must_use]
 pub(crate) fn which(name: &str) -> Option<PathBuf> {
@@ -126,6 +141,12 @@ mod tests {
             line(&command("cargo", ["build", "-p", "two words", ""])),
             "cargo build -p 'two words' ''"
         );
+    }
+
+    #[test]
+    fn the_results_of_several_test_binaries_are_added() {
+        let printed = "running 2 tests\ntest result: ok. 2 passed; 0 failed\n\ntest result: ok. 11 passed; 0 failed\n";
+        assert_eq!(tests_passed(printed), 13);
     }
 
     #[test]

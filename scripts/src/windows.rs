@@ -18,33 +18,33 @@ const C_COMPILER: &str = "x86_64-w64-mingw32-gcc";
 
 const LINKER: Need = Need {
     package: "gcc-mingw-w64-x86-64",
-    proof: C_COMPILER,
+    met: || needs::program(C_COMPILER),
 };
 
 /// Debian's own Rust, used when no other toolchain knows the target.
 const DEBIAN_RUST: [Need; 3] = [
     Need {
         package: "rustc-web",
-        proof: "/usr/bin/rustc",
+        met: || Path::new("/usr/bin/rustc").exists(),
     },
     Need {
         package: "cargo-web",
-        proof: "/usr/bin/cargo",
+        met: || Path::new("/usr/bin/cargo").exists(),
     },
     Need {
         package: "rust-web-src",
-        proof: "/usr/lib/rustlib/src/rust/library/Cargo.toml",
+        met: || Path::new("/usr/lib/rustlib/src/rust/library/Cargo.toml").exists(),
     },
 ];
 
 const WINE: [Need; 2] = [
     Need {
         package: "wine",
-        proof: "wine",
+        met: || needs::program("wine"),
     },
     Need {
         package: "wine64",
-        proof: "/usr/lib/wine/wine64",
+        met: || Path::new("/usr/lib/wine/wine64").exists(),
     },
 ];
 
