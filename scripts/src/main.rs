@@ -6,6 +6,7 @@
 mod check;
 mod interop;
 mod needs;
+mod ota;
 mod paint;
 mod run;
 mod step;
@@ -27,6 +28,8 @@ struct Cli {
 enum What {
     /// Format, lints, docs, walls between packages, purity, lockfile, licences and bans
     Check(check::Args),
+    /// Give a device a new version
+    Ota(ota::Args),
     /// The product against Mosquitto, nginx and the official device SDK
     Interop(interop::Args),
     /// Supervisor and worker built for Windows, and run under Wine
@@ -42,11 +45,15 @@ enum Error {
     /// The workspace could not be read.
     #[error("read the workspace")]
     Workspace(#[from] workspace::WorkspaceError),
+    /// A device could not be given its new version.
+    #[error(transparent)]
+    Ota(#[from] ota::OtaError),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().what {
         What::Check(args) => check::check(&args),
+        What::Ota(args) => ota::ota(&args),
         What::Interop(args) => interop::interop(&args),
         What::Windows(args) => windows::windows(&args),
     };

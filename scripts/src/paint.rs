@@ -1,9 +1,9 @@
-//! Colour for people, plain text for everything else.
+//! Colour and bars for people, plain text for everything else.
 //!
 //! Escape codes are written only when standard output is a terminal and `NO_COLOR` is not set; a log file or a pipe gets the
 //! same words without them. This module decides nothing else and never reads the terminal.
 
-use std::io::{IsTerminal, stdout};
+use std::io::{IsTerminal, Write, stdout};
 use std::time::Duration;
 
 /// Whether standard output understands escape codes and wants them.
@@ -62,9 +62,61 @@ pub(crate) fn duration(time: Duration) -> String {
     }
 }
 
+/// A bar of `width` cells, filled in proportion to `percent` (0 to 100; more counts as 100).
+#[must_use]
+pub(crate) fn bar(percent: u8, width: usize) -> String {
+    let percent = usize::from(percent.min(100));
+    let full = percent * width / 100;
+    format!("{}{}", "█".repeat(full), "░".repeat(width - full))
+}
+
+/// A line that is rewritten in place on a terminal; elsewhere each distinct text is printed once, as its own line.
+pub(crate) struct Live {
+    last: String,
+}
+
+impl Live {
+    /// Nothing shown yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            last: String::new(),
+        }
+    }
+
+    /// Shows `text` in place of what was shown before.
+    pub(crate) fn show(&mut self, text: &str) {
+        if self.last == text {
+            return;
+        }
+        text.clone_into(&mut self.last);
+        if stdout().is_terminal() {
+            print!("\r\u{1b}[2K{text}");
+            // A terminal that cannot be written to is gone; there is nobody left to tell.
+            let _ = stdout().flush();
+        } else {
+            println!("{text}");
+        }
+    }
+
+    /// Ends the line, so that what follows starts on a fresh one.
+    pub(crate) fn end(self) {
+        if !self.last.is_empty() && stdout().is_terminal() {
+            println!();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bar_fills_in_proportion_and_never_overflows() {
+        assert_eq!(bar(0, 4), "░░░░");
+        assert_eq!(bar(50, 4), "██░░");
+        assert_eq!(bar(100, 4), "████");
+        assert_eq!(bar(255, 4), "████");
+    }
 
     #[test]
     fn a_duration_reads_in_seconds_and_then_in_minutes() {

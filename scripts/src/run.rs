@@ -107,14 +107,18 @@ pub(crate) fn which(name: &str) -> Option<PathBuf> {
         .find(|candidate| candidate.is_file())
 }
 
-/// Puts an error and its sources on one line each, outermost first.
+/// Puts an error and its sources on one line, outermost first.
 #[must_use]
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
+        // Some libraries repeat the inner error in the outer text; once is enough.
+        let words = inner.to_string();
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
         source = inner.source();
     }
     text
