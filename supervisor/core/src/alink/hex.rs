@@ -6,10 +6,12 @@ use std::fmt::Write;
 
 /// Writes bytes as lower-case hexadecimal text.
 pub(super) fn encode(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing into a String cannot fail");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("writing into a String cannot fail");
+            text
+        })
 }
 
 /// Reads exactly `N` bytes from hexadecimal text of either case; anything else is `None`.
@@ -47,7 +49,9 @@ mod tests {
 
     #[test]
     fn wrong_lengths_and_foreign_characters_are_refused() {
-        for text in ["", "0", "00fFa", "00ffa900", "00ffg9", "00ff+9", "0x00ff", "é0ff9", "００"] {
+        for text in [
+            "", "0", "00fFa", "00ffa900", "00ffg9", "00ff+9", "0x00ff", "é0ff9", "００",
+        ] {
             assert_eq!(decode::<3>(text), None, "{text}");
         }
     }

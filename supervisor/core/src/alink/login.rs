@@ -31,8 +31,12 @@ impl Identity {
     ///
     /// # Errors
     /// Names the part that is empty, too long, or holds another character.
-    pub fn new(product_key: impl Into<String>, device_name: impl Into<String>) -> Result<Self, LoginFault> {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '@');
+    pub fn new(
+        product_key: impl Into<String>,
+        device_name: impl Into<String>,
+    ) -> Result<Self, LoginFault> {
+        let allowed =
+            |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '@');
         Ok(Self {
             product_key: checked("product key", product_key.into(), allowed)?,
             device_name: checked("device name", device_name.into(), allowed)?,
@@ -65,7 +69,10 @@ impl ClientName {
     /// # Errors
     /// The text is empty, too long, or holds a character that would end this part of the client id.
     pub fn new(text: impl Into<String>) -> Result<Self, LoginFault> {
-        checked("client name", text.into(), |c| c.is_ascii_graphic() && c != '|').map(Self)
+        checked("client name", text.into(), |c| {
+            c.is_ascii_graphic() && c != '|'
+        })
+        .map(Self)
     }
 
     /// The usual choice, `{product key}.{device name}`, cut at the bound: the platform identifies a device by its user
@@ -91,7 +98,9 @@ impl Secret {
     pub fn new(text: impl Into<String>) -> Result<Self, LoginFault> {
         let text = text.into();
         match text.len() {
-            0 => Err(LoginFault::Empty { part: "device secret" }),
+            0 => Err(LoginFault::Empty {
+                part: "device secret",
+            }),
             1..=256 if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(Self(text)),
             _ => Err(LoginFault::Secret),
         }
@@ -132,7 +141,9 @@ pub enum LoginFault {
         found: char,
     },
     /// The secret is unusable; its text is not shown.
-    #[error("the device secret holds a blank, a line end or another unusual character, or is longer than 256 characters")]
+    #[error(
+        "the device secret holds a blank, a line end or another unusual character, or is longer than 256 characters"
+    )]
     Secret,
     /// The signing method is none of those the platform knows.
     #[error("the signing method `{text}` is none of hmacsha256, hmacsha1 and hmacmd5")]
@@ -142,15 +153,26 @@ pub enum LoginFault {
     },
 }
 
-fn checked(part: &'static str, text: String, allowed: impl Fn(char) -> bool) -> Result<String, LoginFault> {
+fn checked(
+    part: &'static str,
+    text: String,
+    allowed: impl Fn(char) -> bool,
+) -> Result<String, LoginFault> {
     if text.is_empty() {
         return Err(LoginFault::Empty { part });
     }
     if let Some(found) = text.chars().find(|&c| !allowed(c)) {
-        return Err(LoginFault::Character { part, text: shown(&text), found });
+        return Err(LoginFault::Character {
+            part,
+            text: shown(&text),
+            found,
+        });
     }
     if text.len() > 64 {
-        return Err(LoginFault::TooLong { part, text: shown(&text) });
+        return Err(LoginFault::TooLong {
+            part,
+            text: shown(&text),
+        });
     }
     Ok(text)
 }
@@ -170,7 +192,8 @@ pub enum SignMethod {
 impl SignMethod {
     fn sign(self, secret: &Secret, content: &str) -> String {
         fn mac<M: Mac + KeyInit>(secret: &Secret, content: &str) -> String {
-            let mut mac = <M as KeyInit>::new_from_slice(secret.0.as_bytes()).expect("HMAC takes keys of any length");
+            let mut mac = <M as KeyInit>::new_from_slice(secret.0.as_bytes())
+                .expect("HMAC takes keys of any length");
             mac.update(content.as_bytes());
             hex::encode(&mac.finalize().into_bytes())
         }
@@ -240,9 +263,14 @@ impl Login {
         client: &ClientName,
         timestamp: Option<u64>,
     ) -> Self {
-        let stamp = timestamp.map(|at| format!(",timestamp={at}")).unwrap_or_default();
+        let stamp = timestamp
+            .map(|at| format!(",timestamp={at}"))
+            .unwrap_or_default();
         Self {
-            client_id: format!("{}|securemode={},signmethod={method}{stamp},ext=1|", client.0, mode as u8),
+            client_id: format!(
+                "{}|securemode={},signmethod={method}{stamp},ext=1|",
+                client.0, mode as u8
+            ),
             username: format!("{}&{}", identity.device_name, identity.product_key),
             password: method.sign(secret, &content(identity, client, timestamp)),
         }
@@ -260,7 +288,9 @@ impl fmt::Debug for Login {
 
 /// The text that is signed: names and values without separators, sorted by name.
 fn content(identity: &Identity, client: &ClientName, timestamp: Option<u64>) -> String {
-    let stamp = timestamp.map(|at| format!("timestamp{at}")).unwrap_or_default();
+    let stamp = timestamp
+        .map(|at| format!("timestamp{at}"))
+        .unwrap_or_default();
     format!(
         "clientId{}deviceName{}productKey{}{stamp}",
         client.0, identity.device_name, identity.product_key

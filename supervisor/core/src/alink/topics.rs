@@ -28,7 +28,8 @@ impl Identifier {
     /// # Errors
     /// The text is empty, too long, or holds another character.
     pub fn new(text: &str) -> Result<Self, IdentifierFault> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
+        let allowed =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
         if text.is_empty() || text.len() > Self::LONGEST || !text.bytes().all(allowed) {
             return Err(IdentifierFault { text: shown(text) });
         }
@@ -141,7 +142,10 @@ impl Topics {
     #[must_use]
     pub fn new(identity: &Identity) -> Self {
         let device = format!("{}/{}", identity.product_key(), identity.device_name());
-        Self { sys: format!("/sys/{device}/"), device }
+        Self {
+            sys: format!("/sys/{device}/"),
+            device,
+        }
     }
 
     /// Up: which version runs.
@@ -213,10 +217,19 @@ impl Topics {
             (self.thing("service/property/set"), AtLeastOnce),
             (self.thing("service/+"), AtMostOnce),
             (format!("{}rrpc/request/+", self.sys), AtMostOnce),
-            (format!("/ext/rrpc/+{}thing/service/+", self.sys), AtMostOnce),
-            (format!("/ext/rrpc/+{}thing/service/property/set", self.sys), AtMostOnce),
+            (
+                format!("/ext/rrpc/+{}thing/service/+", self.sys),
+                AtMostOnce,
+            ),
+            (
+                format!("/ext/rrpc/+{}thing/service/property/set", self.sys),
+                AtMostOnce,
+            ),
         ];
-        wanted.into_iter().map(|(filter, qos)| Subscription { filter, qos }).collect()
+        wanted
+            .into_iter()
+            .map(|(filter, qos)| Subscription { filter, qos })
+            .collect()
     }
 
     /// Tells what a topic that arrived is for.
@@ -237,11 +250,17 @@ impl Topics {
             let inner = call[message_id.len()..].strip_prefix(&self.sys)?;
             let action = action(inner.strip_prefix("thing/service/")?)?;
             let message_id = Identifier::new(message_id).ok()?;
-            return Some(Route::ExtRrpc { message_id, action, topic: topic.to_owned() });
+            return Some(Route::ExtRrpc {
+                message_id,
+                action,
+                topic: topic.to_owned(),
+            });
         }
         let level = topic.strip_prefix(&self.sys)?;
         if let Some(message_id) = level.strip_prefix("rrpc/request/") {
-            return Some(Route::RrpcRequest { message_id: Identifier::new(message_id).ok()? });
+            return Some(Route::RrpcRequest {
+                message_id: Identifier::new(message_id).ok()?,
+            });
         }
         match level.strip_prefix("thing/")? {
             "ota/firmware/get_reply" => Some(Route::FirmwareReply),

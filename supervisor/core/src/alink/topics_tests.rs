@@ -29,27 +29,67 @@ fn topics_are_built_as_the_platform_names_them() {
     assert_eq!(topics.upgrade(), "/ota/device/upgrade/pk/dn");
     assert_eq!(topics.progress(), "/ota/device/progress/pk/dn");
     assert_eq!(topics.firmware_get(), "/sys/pk/dn/thing/ota/firmware/get");
-    assert_eq!(topics.property_post(), "/sys/pk/dn/thing/event/property/post");
-    assert_eq!(topics.property_set_reply(), "/sys/pk/dn/thing/service/property/set_reply");
-    assert_eq!(topics.event_post(&id("overheat_alarm")), "/sys/pk/dn/thing/event/overheat_alarm/post");
-    assert_eq!(topics.service_reply(&id("start_timer")), "/sys/pk/dn/thing/service/start_timer_reply");
-    assert_eq!(topics.rrpc_response(&id("1234567890123456789")), "/sys/pk/dn/rrpc/response/1234567890123456789");
+    assert_eq!(
+        topics.property_post(),
+        "/sys/pk/dn/thing/event/property/post"
+    );
+    assert_eq!(
+        topics.property_set_reply(),
+        "/sys/pk/dn/thing/service/property/set_reply"
+    );
+    assert_eq!(
+        topics.event_post(&id("overheat_alarm")),
+        "/sys/pk/dn/thing/event/overheat_alarm/post"
+    );
+    assert_eq!(
+        topics.service_reply(&id("start_timer")),
+        "/sys/pk/dn/thing/service/start_timer_reply"
+    );
+    assert_eq!(
+        topics.rrpc_response(&id("1234567890123456789")),
+        "/sys/pk/dn/rrpc/response/1234567890123456789"
+    );
 }
 
 fn routes() -> Vec<(&'static str, Route)> {
-    let ext = |message: &str, action, topic: &str| Route::ExtRrpc { message_id: id(message), action, topic: topic.into() };
+    let ext = |message: &str, action, topic: &str| Route::ExtRrpc {
+        message_id: id(message),
+        action,
+        topic: topic.into(),
+    };
     let (call, set) = (
         "/ext/rrpc/99/sys/pk/dn/thing/service/toggle_door",
         "/ext/rrpc/7/sys/pk/dn/thing/service/property/set",
     );
     vec![
         ("/ota/device/upgrade/pk/dn", Route::Upgrade),
-        ("/sys/pk/dn/thing/ota/firmware/get_reply", Route::FirmwareReply),
-        ("/sys/pk/dn/thing/event/property/post_reply", Route::PropertyReply),
-        ("/sys/pk/dn/thing/event/overheat_alarm/post_reply", Route::EventReply { id: id("overheat_alarm") }),
+        (
+            "/sys/pk/dn/thing/ota/firmware/get_reply",
+            Route::FirmwareReply,
+        ),
+        (
+            "/sys/pk/dn/thing/event/property/post_reply",
+            Route::PropertyReply,
+        ),
+        (
+            "/sys/pk/dn/thing/event/overheat_alarm/post_reply",
+            Route::EventReply {
+                id: id("overheat_alarm"),
+            },
+        ),
         ("/sys/pk/dn/thing/service/property/set", Route::PropertySet),
-        ("/sys/pk/dn/thing/service/set_temperature", Route::Service { id: id("set_temperature") }),
-        ("/sys/pk/dn/rrpc/request/1234567890123456789", Route::RrpcRequest { message_id: id("1234567890123456789") }),
+        (
+            "/sys/pk/dn/thing/service/set_temperature",
+            Route::Service {
+                id: id("set_temperature"),
+            },
+        ),
+        (
+            "/sys/pk/dn/rrpc/request/1234567890123456789",
+            Route::RrpcRequest {
+                message_id: id("1234567890123456789"),
+            },
+        ),
         (call, ext("99", Action::Call(id("toggle_door")), call)),
         (set, ext("7", Action::SetProperties, set)),
     ]
@@ -65,7 +105,11 @@ fn each_topic_of_ours_is_told_from_every_other() {
 #[test]
 fn every_route_has_exactly_one_subscription_that_delivers_it() {
     for (topic, _) in routes() {
-        let filters: Vec<_> = topics().subscriptions().into_iter().filter(|it| matches(&it.filter, topic)).collect();
+        let filters: Vec<_> = topics()
+            .subscriptions()
+            .into_iter()
+            .filter(|it| matches(&it.filter, topic))
+            .collect();
         assert_eq!(filters.len(), 1, "{topic}: {filters:?}");
     }
 }
@@ -73,9 +117,16 @@ fn every_route_has_exactly_one_subscription_that_delivers_it() {
 #[test]
 fn a_call_is_never_asked_for_at_least_once() {
     for (topic, route) in routes() {
-        let calls = matches!(route, Route::Service { .. } | Route::RrpcRequest { .. } | Route::ExtRrpc { .. });
+        let calls = matches!(
+            route,
+            Route::Service { .. } | Route::RrpcRequest { .. } | Route::ExtRrpc { .. }
+        );
         let all = topics().subscriptions();
-        let qos = all.iter().find(|it| matches(&it.filter, topic)).unwrap().qos;
+        let qos = all
+            .iter()
+            .find(|it| matches(&it.filter, topic))
+            .unwrap()
+            .qos;
         assert!(!(calls && qos == Qos::AtLeastOnce), "{topic}");
     }
 }
@@ -84,8 +135,19 @@ fn a_call_is_never_asked_for_at_least_once() {
 fn our_own_replies_handed_back_by_an_ordinary_broker_are_not_taken_for_calls() {
     let topics = topics();
     let service = topics.service_reply(&id("toggle_door"));
-    assert!(topics.subscriptions().iter().any(|it| matches(&it.filter, &service)), "the trap is real");
-    for topic in [service, topics.property_set_reply(), topics.property_post(), topics.rrpc_response(&id("1"))] {
+    assert!(
+        topics
+            .subscriptions()
+            .iter()
+            .any(|it| matches(&it.filter, &service)),
+        "the trap is real"
+    );
+    for topic in [
+        service,
+        topics.property_set_reply(),
+        topics.property_post(),
+        topics.rrpc_response(&id("1")),
+    ] {
         assert_eq!(topics.parse(&topic), Route::Foreign, "{topic}");
     }
 }

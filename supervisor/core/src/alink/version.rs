@@ -35,7 +35,10 @@ pub enum VersionFault {
     #[error("the version is empty")]
     Empty,
     /// The text has too many characters.
-    #[error("the version `{text}` has {length} characters, at most {} are allowed", Version::LONGEST)]
+    #[error(
+        "the version `{text}` has {length} characters, at most {} are allowed",
+        Version::LONGEST
+    )]
     TooLong {
         /// The beginning of the text.
         text: String,
@@ -75,10 +78,16 @@ impl TryFrom<String> for Version {
         }
         let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         if let Some(found) = text.chars().find(|c| !allowed(c)) {
-            return Err(VersionFault::Character { text: shown(&text), found });
+            return Err(VersionFault::Character {
+                text: shown(&text),
+                found,
+            });
         }
         if text.len() > Self::LONGEST {
-            return Err(VersionFault::TooLong { text: shown(&text), length: text.len() });
+            return Err(VersionFault::TooLong {
+                text: shown(&text),
+                length: text.len(),
+            });
         }
         if text.bytes().all(|byte| byte == b'.') {
             return Err(VersionFault::OnlyDots { text });
@@ -113,7 +122,10 @@ mod tests {
 
     #[test]
     fn a_text_that_could_lead_a_path_astray_is_no_version() {
-        for text in ["..", ".", "...", "../../x", "a/b", "a\\b", "C:x", "1.0 ", "1\0", "1\n", "１.０", "~", "%2e", ""] {
+        for text in [
+            "..", ".", "...", "../../x", "a/b", "a\\b", "C:x", "1.0 ", "1\0", "1\n", "１.０", "~",
+            "%2e", "",
+        ] {
             assert!(text.parse::<Version>().is_err(), "{text}");
         }
     }
@@ -136,7 +148,10 @@ mod tests {
     fn a_stored_version_is_checked_again_when_it_is_read() {
         let version: Version = "1.0.7".parse().unwrap();
         assert_eq!(serde_json::to_string(&version).unwrap(), "\"1.0.7\"");
-        assert_eq!(serde_json::from_str::<Version>("\"1.0.7\"").unwrap(), version);
+        assert_eq!(
+            serde_json::from_str::<Version>("\"1.0.7\"").unwrap(),
+            version
+        );
         assert!(serde_json::from_str::<Version>("\"../../x\"").is_err());
     }
 

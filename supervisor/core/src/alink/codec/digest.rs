@@ -59,7 +59,11 @@ impl Digest {
             DigestMethod::Md5 => hex::decode(text).map(Self::Md5),
             DigestMethod::Sha256 => hex::decode(text).map(Self::Sha256),
         };
-        digest.ok_or_else(|| DigestFault::Text { text: shown(text), length: text.len(), method })
+        digest.ok_or_else(|| DigestFault::Text {
+            text: shown(text),
+            length: text.len(),
+            method,
+        })
     }
 }
 
@@ -137,7 +141,9 @@ impl FromStr for Digest {
     type Err = DigestFault;
 
     fn from_str(text: &str) -> Result<Self, DigestFault> {
-        let (method, digits) = text.split_once('-').ok_or_else(|| DigestFault::Method { text: shown(text) })?;
+        let (method, digits) = text
+            .split_once('-')
+            .ok_or_else(|| DigestFault::Method { text: shown(text) })?;
         Self::from_hex(method.parse()?, digits)
     }
 }
@@ -184,17 +190,28 @@ mod tests {
         assert_eq!(digest.to_string().parse(), Ok(digest));
         let digest = Digest::from_hex(DigestMethod::Sha256, EMPTY_SHA256).unwrap();
         assert_eq!(digest.to_string().parse(), Ok(digest));
-        assert_eq!(serde_json::from_str::<Digest>(&serde_json::to_string(&digest).unwrap()).unwrap(), digest);
+        assert_eq!(
+            serde_json::from_str::<Digest>(&serde_json::to_string(&digest).unwrap()).unwrap(),
+            digest
+        );
     }
 
     #[test]
     fn a_digest_of_the_wrong_length_or_with_a_foreign_character_is_refused() {
         let long = format!("{EMPTY_MD5}00");
-        for text in ["", &EMPTY_MD5[1..], &long, EMPTY_SHA256, &EMPTY_MD5.replace('d', "g")] {
+        for text in [
+            "",
+            &EMPTY_MD5[1..],
+            &long,
+            EMPTY_SHA256,
+            &EMPTY_MD5.replace('d', "g"),
+        ] {
             assert!(Digest::from_hex(DigestMethod::Md5, text).is_err(), "{text}");
         }
         assert_eq!(
-            Digest::from_hex(DigestMethod::Sha256, EMPTY_MD5).unwrap_err().to_string(),
+            Digest::from_hex(DigestMethod::Sha256, EMPTY_MD5)
+                .unwrap_err()
+                .to_string(),
             format!("is `{EMPTY_MD5}` (32 bytes), not the 64 hexadecimal digits of SHA256")
         );
     }

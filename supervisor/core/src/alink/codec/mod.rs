@@ -21,13 +21,18 @@ use thiserror::Error;
 use super::shown;
 
 pub use digest::{Digest, DigestFault, DigestMethod};
-pub use offer::{FileOffer, Offer, OfferFault, OfferFaultKind, OfferFrom, Source, Subject, parse_offer};
+pub use offer::{
+    FileOffer, Offer, OfferFault, OfferFaultKind, OfferFrom, Source, Subject, parse_offer,
+};
 pub use outgoing::{
-    Step, Written, event_post, firmware_get, inform, progress, property_post, reply_ok, reply_refused,
+    Step, Written, event_post, firmware_get, inform, progress, property_post, reply_ok,
+    reply_refused,
 };
 pub use read::ReadFault;
 pub use reply::{Reply, parse_reply};
-pub use request::{Request, RequestFault, RequestFaultKind, parse_property_set, parse_rrpc, parse_service_call};
+pub use request::{
+    Request, RequestFault, RequestFaultKind, parse_property_set, parse_rrpc, parse_service_call,
+};
 pub use url::{Scheme, Url, UrlFault};
 pub use value::{Omitted, ValueFault};
 

@@ -182,7 +182,10 @@ pub enum OfferFaultKind {
 /// # Errors
 /// The platform reports an error, or the offer is incomplete, contradicts itself, or holds something of the wrong kind.
 pub fn parse_offer(payload: &[u8], from: OfferFrom) -> Result<Option<Offer>, OfferFault> {
-    let stranger = |fault: ReadFault| OfferFault { kind: fault.into(), subject: None };
+    let stranger = |fault: ReadFault| OfferFault {
+        kind: fault.into(),
+        subject: None,
+    };
     let message = object(payload).map_err(stranger)?;
     let message = Fields::new(&message);
     let data = match message.find("data") {
@@ -191,24 +194,41 @@ pub fn parse_offer(payload: &[u8], from: OfferFrom) -> Result<Option<Offer>, Off
         Some(other) => return Err(stranger(message.wrong("data", "an object", other))),
     };
     let Some(data) = data else {
-        return succeeded(message).map(|()| None).map_err(|kind| OfferFault { kind, subject: None });
+        return succeeded(message)
+            .map(|()| None)
+            .map_err(|kind| OfferFault {
+                kind,
+                subject: None,
+            });
     };
     let module = module(data).map_err(stranger)?;
     let version = version(data);
-    let subject = Subject { module: module.clone(), version: version.as_ref().ok().cloned() };
+    let subject = Subject {
+        module: module.clone(),
+        version: version.as_ref().ok().cloned(),
+    };
     succeeded(message)
-        .and_then(|()| version)
+        .and(version)
         .and_then(|version| offer(data, from, message.find("id").and_then(id), module, version))
         .map(Some)
-        .map_err(|kind| OfferFault { kind, subject: Some(subject) })
+        .map_err(|kind| OfferFault {
+            kind,
+            subject: Some(subject),
+        })
 }
 
 fn succeeded(message: Fields<'_>) -> Result<(), OfferFaultKind> {
     match message.need_code()? {
         1000 | 200 => Ok(()),
         code => {
-            let text = message.find("message").and_then(Json::as_str).unwrap_or_default();
-            Err(OfferFaultKind::Code { code, message: shown(text) })
+            let text = message
+                .find("message")
+                .and_then(Json::as_str)
+                .unwrap_or_default();
+            Err(OfferFaultKind::Code {
+                code,
+                message: shown(text),
+            })
         }
     }
 }
@@ -219,7 +239,9 @@ fn module(data: Fields<'_>) -> Result<Option<String>, ReadFault> {
 
 fn version(data: Fields<'_>) -> Result<Version, OfferFaultKind> {
     // The version's own bound comes first in its fault, therefore any length is taken here.
-    data.need_text("version", usize::MAX)?.parse().map_err(OfferFaultKind::Version)
+    data.need_text("version", usize::MAX)?
+        .parse()
+        .map_err(OfferFaultKind::Version)
 }
 
 fn offer(
@@ -235,7 +257,11 @@ fn offer(
             let files = self::files(data, files, method)?;
             (total(data, &files)?, Source::Files(files), Vec::new())
         }
-        None => (data.need_whole("size", 1, SIZE)?, source(data)?, digests(data, "sign", "md5", method)?),
+        None => (
+            data.need_whole("size", 1, SIZE)?,
+            source(data)?,
+            digests(data, "sign", "md5", method)?,
+        ),
     };
     let mut ext_data = ext_data(data)?;
     Ok(Offer {
@@ -246,7 +272,9 @@ fn offer(
         size,
         source,
         digests,
-        digest_sign: data.text("digestsign", LONGEST_SIGNATURE)?.map(str::to_owned),
+        digest_sign: data
+            .text("digestsign", LONGEST_SIGNATURE)?
+            .map(str::to_owned),
         is_diff: is_diff(data)?,
         package_udi: ext_data.remove("_package_udi"),
         ext_data,
@@ -254,28 +282,47 @@ fn offer(
 }
 
 fn source(data: Fields<'_>) -> Result<Source, OfferFaultKind> {
-    match data.text("dProtocol", LONGEST_NAME)?.map(str::to_ascii_lowercase).as_deref() {
+    match data
+        .text("dProtocol", LONGEST_NAME)?
+        .map(str::to_ascii_lowercase)
+        .as_deref()
+    {
         Some("mqtt") => Ok(Source::Mqtt {
             stream_id: data.need_whole("streamId", 0, "a whole number")?,
             file_id: data.need_whole("streamFileId", 0, "a whole number")?,
         }),
-        None | Some("https" | "http") => Ok(Source::Http { url: url(data, "url")? }),
-        Some(other) => Err(OfferFaultKind::Protocol { found: shown(other) }),
+        None | Some("https" | "http") => Ok(Source::Http {
+            url: url(data, "url")?,
+        }),
+        Some(other) => Err(OfferFaultKind::Protocol {
+            found: shown(other),
+        }),
     }
 }
 
 fn url(fields: Fields<'_>, name: &str) -> Result<Url, OfferFaultKind> {
     // The address has its own bound and its own fault for it.
     let text = fields.need_text(name, usize::MAX)?;
-    text.to_owned().try_into().map_err(|fault| OfferFaultKind::Url { field: fields.place(name), fault })
+    text.to_owned()
+        .try_into()
+        .map_err(|fault| OfferFaultKind::Url {
+            field: fields.place(name),
+            fault,
+        })
 }
 
-fn files(data: Fields<'_>, json: &Json, method: Option<DigestMethod>) -> Result<Vec<FileOffer>, OfferFaultKind> {
+fn files(
+    data: Fields<'_>,
+    json: &Json,
+    method: Option<DigestMethod>,
+) -> Result<Vec<FileOffer>, OfferFaultKind> {
     let Json::Array(entries) = json else {
         return Err(data.wrong("files", "a list", json).into());
     };
     if entries.is_empty() || entries.len() > MOST_FILES {
-        return Err(OfferFaultKind::Files { count: entries.len() });
+        return Err(OfferFaultKind::Files {
+            count: entries.len(),
+        });
     }
     let file = |(index, json)| {
         let fields = Fields::of_file(index, json)?;
@@ -290,7 +337,9 @@ fn files(data: Fields<'_>, json: &Json, method: Option<DigestMethod>) -> Result<
 }
 
 fn total(data: Fields<'_>, files: &[FileOffer]) -> Result<u64, ReadFault> {
-    let sum = files.iter().try_fold(0_u64, |sum, file| sum.checked_add(file.size));
+    let sum = files
+        .iter()
+        .try_fold(0_u64, |sum, file| sum.checked_add(file.size));
     sum.ok_or_else(|| ReadFault::Wrong {
         field: data.place("files"),
         wanted: "a list of sizes with a sum below 2^64",
@@ -299,8 +348,13 @@ fn total(data: Fields<'_>, files: &[FileOffer]) -> Result<u64, ReadFault> {
 }
 
 fn method(data: Fields<'_>) -> Result<Option<DigestMethod>, OfferFaultKind> {
-    let damaged = |fault| OfferFaultKind::Digest { field: data.place("signMethod"), fault };
-    data.text("signMethod", LONGEST_NAME)?.map(|text| text.parse().map_err(damaged)).transpose()
+    let damaged = |fault| OfferFaultKind::Digest {
+        field: data.place("signMethod"),
+        fault,
+    };
+    data.text("signMethod", LONGEST_NAME)?
+        .map(|text| text.parse().map_err(damaged))
+        .transpose()
 }
 
 /// The digests of one file. `md5` alone serves if no other method is announced, as older senders have it.
@@ -312,25 +366,38 @@ fn digests(
 ) -> Result<Vec<Digest>, OfferFaultKind> {
     let read = |name: &str, method| {
         let parse = |text| {
-            Digest::from_hex(method, text)
-                .map_err(|fault| OfferFaultKind::Digest { field: fields.place(name), fault })
+            Digest::from_hex(method, text).map_err(|fault| OfferFaultKind::Digest {
+                field: fields.place(name),
+                fault,
+            })
         };
         fields.text(name, usize::MAX)?.map(parse).transpose()
     };
     let second = read(md5, DigestMethod::Md5)?;
     let first = match (fields.find(sign), method) {
-        (Some(_), None) => return Err(ReadFault::Missing { field: "signMethod".into() }.into()),
+        (Some(_), None) => {
+            return Err(ReadFault::Missing {
+                field: "signMethod".into(),
+            }
+            .into());
+        }
         (_, Some(method)) => read(sign, method)?,
         (None, None) => None,
     };
     match (first, second) {
         (Some(first @ Digest::Md5(_)), Some(second)) if first != second => {
-            Err(OfferFaultKind::Disagree { sign: fields.place(sign), md5: fields.place(md5) })
+            Err(OfferFaultKind::Disagree {
+                sign: fields.place(sign),
+                md5: fields.place(md5),
+            })
         }
         (Some(first @ Digest::Sha256(_)), Some(second)) => Ok(vec![first, second]),
         (Some(first), _) => Ok(vec![first]),
         (None, Some(second)) if method != Some(DigestMethod::Sha256) => Ok(vec![second]),
-        (None, _) => Err(ReadFault::Missing { field: fields.place(sign) }.into()),
+        (None, _) => Err(ReadFault::Missing {
+            field: fields.place(sign),
+        }
+        .into()),
     }
 }
 

@@ -60,21 +60,32 @@ impl Step {
 #[must_use]
 pub fn inform(id: &Id, version: &Version, module: Option<&str>) -> Vec<u8> {
     let params = with_module(Members::new().text("version", version.as_str()), module);
-    Members::new().text("id", id.as_str()).json("params", &params).close()
+    Members::new()
+        .text("id", id.as_str())
+        .json("params", &params)
+        .close()
 }
 
 /// Asks whether there is an offer for the module.
 #[must_use]
 pub fn firmware_get(id: &Id, module: Option<&str>) -> Vec<u8> {
     let params = with_module(Members::new(), module);
-    request(id).json("params", &params).text("method", "thing.ota.firmware.get").close()
+    request(id)
+        .json("params", &params)
+        .text("method", "thing.ota.firmware.get")
+        .close()
 }
 
 /// Tells how far an update is, or why it failed; the description is cut at 128 characters.
 #[must_use]
 pub fn progress(id: &Id, step: Step, description: &str, module: Option<&str>) -> Vec<u8> {
-    let params = Members::new().text("step", &step.0.to_string()).text("desc", cut(description, LONGEST_DESCRIPTION));
-    Members::new().text("id", id.as_str()).json("params", &with_module(params, module)).close()
+    let params = Members::new()
+        .text("step", &step.0.to_string())
+        .text("desc", cut(description, LONGEST_DESCRIPTION));
+    Members::new()
+        .text("id", id.as_str())
+        .json("params", &with_module(params, module))
+        .close()
 }
 
 /// Posts values of properties, all of the same time (ms since 1970) if one is given. At most 200 properties go into one
@@ -90,7 +101,10 @@ pub fn property_post(id: &Id, properties: &ValueMap, time_ms: Option<u64>) -> Wr
 #[must_use]
 pub fn event_post(id: &Id, event: &Identifier, outputs: &ValueMap, time_ms: u64) -> Written {
     let (value, omitted) = write_values(outputs, None, LONGEST_PAYLOAD - ENVELOPE);
-    let params = Members::new().json("value", &value).json("time", time_ms.to_string().as_bytes()).close();
+    let params = Members::new()
+        .json("value", &value)
+        .json("time", time_ms.to_string().as_bytes())
+        .close();
     let payload = post(id, &format!("thing.event.{event}.post"), &params);
     Written { payload, omitted }
 }
@@ -99,7 +113,11 @@ pub fn event_post(id: &Id, event: &Identifier, outputs: &ValueMap, time_ms: u64)
 #[must_use]
 pub fn reply_ok(id: &Id, data: &ValueMap) -> Written {
     let (data, omitted) = write_values(data, None, LONGEST_PAYLOAD - ENVELOPE);
-    let payload = Members::new().text("id", id.as_str()).json("code", b"200").json("data", &data).close();
+    let payload = Members::new()
+        .text("id", id.as_str())
+        .json("code", b"200")
+        .json("data", &data)
+        .close();
     Written { payload, omitted }
 }
 
@@ -115,11 +133,17 @@ pub fn reply_refused(id: &Id, code: u32, message: &str) -> Vec<u8> {
 }
 
 fn request(id: &Id) -> Members {
-    Members::new().text("id", id.as_str()).text("version", "1.0")
+    Members::new()
+        .text("id", id.as_str())
+        .text("version", "1.0")
 }
 
 fn post(id: &Id, method: &str, params: &[u8]) -> Vec<u8> {
-    request(id).json("sys", br#"{"ack":1}"#).text("method", method).json("params", params).close()
+    request(id)
+        .json("sys", br#"{"ack":1}"#)
+        .text("method", method)
+        .json("params", params)
+        .close()
 }
 
 fn with_module(members: Members, module: Option<&str>) -> Vec<u8> {
@@ -130,7 +154,9 @@ fn with_module(members: Members, module: Option<&str>) -> Vec<u8> {
 }
 
 fn cut(text: &str, characters: usize) -> &str {
-    text.char_indices().nth(characters).map_or(text, |(end, _)| &text[..end])
+    text.char_indices()
+        .nth(characters)
+        .map_or(text, |(end, _)| &text[..end])
 }
 
 #[cfg(test)]

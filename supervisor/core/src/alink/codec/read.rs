@@ -63,9 +63,13 @@ pub(super) fn object(payload: &[u8]) -> Result<Map<String, Json>, ReadFault> {
     let text = trimmed(payload)?;
     match serde_json::from_slice(text) {
         Ok(Json::Object(fields)) => Ok(fields),
-        Ok(other) => Err(ReadFault::NotObject { found: found(&other) }),
+        Ok(other) => Err(ReadFault::NotObject {
+            found: found(&other),
+        }),
         // These texts come from a fixed list and quote nothing of the input.
-        Err(fault) => Err(ReadFault::NotJson { what: fault.to_string() }),
+        Err(fault) => Err(ReadFault::NotJson {
+            what: fault.to_string(),
+        }),
     }
 }
 
@@ -75,7 +79,9 @@ pub(super) fn rescued_id(payload: &[u8]) -> Option<Id> {
     struct OnlyId {
         id: Json,
     }
-    serde_json::from_slice(trimmed(payload).ok()?).ok().and_then(|only: OnlyId| id(&only.id))
+    serde_json::from_slice(trimmed(payload).ok()?)
+        .ok()
+        .and_then(|only: OnlyId| id(&only.id))
 }
 
 /// An id in any of its forms; a number must be whole, since only then its text is certain.
@@ -89,9 +95,14 @@ pub(super) fn id(json: &Json) -> Option<Id> {
 
 fn trimmed(payload: &[u8]) -> Result<&[u8], ReadFault> {
     if payload.len() > LONGEST_PAYLOAD {
-        return Err(ReadFault::TooLong { length: payload.len() });
+        return Err(ReadFault::TooLong {
+            length: payload.len(),
+        });
     }
-    let length = payload.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    let length = payload
+        .iter()
+        .rposition(|&byte| byte != 0)
+        .map_or(0, |last| last + 1);
     Ok(&payload[..length])
 }
 
@@ -122,7 +133,10 @@ impl<'a> Fields<'a> {
 
     pub(super) fn of_file(index: usize, json: &'a Json) -> Result<Self, ReadFault> {
         match json {
-            Json::Object(fields) => Ok(Self { fields, file: Some(index) }),
+            Json::Object(fields) => Ok(Self {
+                fields,
+                file: Some(index),
+            }),
             other => Err(ReadFault::Wrong {
                 field: format!("files[{index}]"),
                 wanted: "an object",
@@ -133,7 +147,8 @@ impl<'a> Fields<'a> {
 
     /// The field's name and place, for a fault.
     pub(super) fn place(self, name: &str) -> String {
-        self.file.map_or_else(|| name.to_owned(), |index| format!("files[{index}].{name}"))
+        self.file
+            .map_or_else(|| name.to_owned(), |index| format!("files[{index}].{name}"))
     }
 
     pub(super) fn find(self, name: &str) -> Option<&'a Json> {
@@ -141,11 +156,17 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn need(self, name: &str) -> Result<&'a Json, ReadFault> {
-        self.find(name).ok_or_else(|| ReadFault::Missing { field: self.place(name) })
+        self.find(name).ok_or_else(|| ReadFault::Missing {
+            field: self.place(name),
+        })
     }
 
     pub(super) fn wrong(self, name: &str, wanted: &'static str, json: &Json) -> ReadFault {
-        ReadFault::Wrong { field: self.place(name), wanted, found: found(json) }
+        ReadFault::Wrong {
+            field: self.place(name),
+            wanted,
+            found: found(json),
+        }
     }
 
     /// A text of at most `longest` bytes, if the field is there.
@@ -153,22 +174,33 @@ impl<'a> Fields<'a> {
         match self.find(name) {
             None => Ok(None),
             Some(Json::String(text)) if text.len() <= longest => Ok(Some(text)),
-            Some(Json::String(text)) => {
-                Err(ReadFault::LongText { field: self.place(name), length: text.len(), longest })
-            }
+            Some(Json::String(text)) => Err(ReadFault::LongText {
+                field: self.place(name),
+                length: text.len(),
+                longest,
+            }),
             Some(other) => Err(self.wrong(name, "a text", other)),
         }
     }
 
     /// A text that must be there.
     pub(super) fn need_text(self, name: &str, longest: usize) -> Result<&'a str, ReadFault> {
-        self.text(name, longest)?.ok_or_else(|| ReadFault::Missing { field: self.place(name) })
+        self.text(name, longest)?.ok_or_else(|| ReadFault::Missing {
+            field: self.place(name),
+        })
     }
 
     /// A whole number that must be there and be at least `least`.
-    pub(super) fn need_whole(self, name: &str, least: u64, wanted: &'static str) -> Result<u64, ReadFault> {
+    pub(super) fn need_whole(
+        self,
+        name: &str,
+        least: u64,
+        wanted: &'static str,
+    ) -> Result<u64, ReadFault> {
         let json = self.need(name)?;
-        json.as_u64().filter(|&number| number >= least).ok_or_else(|| self.wrong(name, wanted, json))
+        json.as_u64()
+            .filter(|&number| number >= least)
+            .ok_or_else(|| self.wrong(name, wanted, json))
     }
 
     /// A result code, which senders write as text or as a number.

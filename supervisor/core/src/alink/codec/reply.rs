@@ -35,7 +35,12 @@ pub fn parse_reply(payload: &[u8]) -> Result<Reply, ReadFault> {
     Ok(Reply {
         id: message.find("id").and_then(id),
         code: message.need_code()?,
-        message: shown(message.find("message").and_then(Json::as_str).unwrap_or_default()),
+        message: shown(
+            message
+                .find("message")
+                .and_then(Json::as_str)
+                .unwrap_or_default(),
+        ),
     })
 }
 
@@ -49,22 +54,44 @@ mod tests {
         let ok = br#"{"code":200,"data":{},"id":"123","message":"success","method":"thing.event.property.post"}"#;
         assert_eq!(
             parse_reply(ok),
-            Ok(Reply { id: Some(Id::from(123)), code: 200, message: "success".into() })
+            Ok(Reply {
+                id: Some(Id::from(123)),
+                code: 200,
+                message: "success".into()
+            })
         );
-        let refused = parse_reply(br#"{"code":"6813","data":{},"id":123,"message":"topic illegal"}"#).unwrap();
-        assert_eq!((refused.is_ok(), refused.code, refused.message.as_str()), (false, 6813, "topic illegal"));
+        let refused =
+            parse_reply(br#"{"code":"6813","data":{},"id":123,"message":"topic illegal"}"#)
+                .unwrap();
+        assert_eq!(
+            (refused.is_ok(), refused.code, refused.message.as_str()),
+            (false, 6813, "topic illegal")
+        );
     }
 
     #[test]
     fn a_hostile_answer_is_a_bounded_fault_or_a_bounded_message() {
         let long = format!(r#"{{"code":500,"message":"{}"}}"#, "x".repeat(100_000));
-        assert_eq!(parse_reply(long.as_bytes()).unwrap().message.chars().count(), 64);
+        assert_eq!(
+            parse_reply(long.as_bytes())
+                .unwrap()
+                .message
+                .chars()
+                .count(),
+            64
+        );
         for (payload, fault) in [
             (&b"{}"[..], "`code` is missing"),
             (br#"{"code":[200]}"#, "`code` is a list, not a result code"),
-            (br#"{"code":"ok"}"#, "`code` is the text `ok`, not a result code"),
+            (
+                br#"{"code":"ok"}"#,
+                "`code` is the text `ok`, not a result code",
+            ),
             (b"[]", "the payload is a list, not an object"),
-            (b"\0\0", "the payload is not readable JSON: EOF while parsing a value at line 1 column 0"),
+            (
+                b"\0\0",
+                "the payload is not readable JSON: EOF while parsing a value at line 1 column 0",
+            ),
         ] {
             assert_eq!(parse_reply(payload).unwrap_err().to_string(), fault);
         }

@@ -11,7 +11,6 @@ use worker_protocol::ValueMap;
 use super::read::{Fields, ReadFault, found, id, object, rescued_id};
 use super::value::{Omitted, read_value};
 use super::{Id, MOST_VALUES, reply_refused};
-use crate::alink::shown;
 use crate::alink::topics::{Action, Identifier};
 
 /// A request, understood.
@@ -85,7 +84,10 @@ impl RequestFault {
     /// The message to answer with. `None` if there is no id to answer to, or if the message was itself an answer.
     #[must_use]
     pub fn answer(&self) -> Option<Vec<u8>> {
-        let id = self.id.as_ref().filter(|_| self.kind != RequestFaultKind::Answer)?;
+        let id = self
+            .id
+            .as_ref()
+            .filter(|_| self.kind != RequestFaultKind::Answer)?;
         Some(reply_refused(id, self.code(), &self.to_string()))
     }
 }
@@ -116,7 +118,10 @@ pub fn parse_rrpc(payload: &[u8]) -> Result<(Action, Request), RequestFault> {
         Some(action) => action,
         None => {
             let found = method.as_ref().map_or_else(|| "missing".into(), found);
-            return Err(RequestFault { kind: RequestFaultKind::Method { found }, id: Some(request.id) });
+            return Err(RequestFault {
+                kind: RequestFaultKind::Method { found },
+                id: Some(request.id),
+            });
         }
     };
     match action {
@@ -134,22 +139,39 @@ fn action(method: &str) -> Option<Action> {
 
 fn not_empty(request: Request) -> Result<Request, RequestFault> {
     if request.params.is_empty() {
-        return Err(RequestFault { kind: RequestFaultKind::Empty, id: Some(request.id) });
+        return Err(RequestFault {
+            kind: RequestFaultKind::Empty,
+            id: Some(request.id),
+        });
     }
     Ok(request)
 }
 
 /// Reads the method and the rest of a request.
 fn read(payload: &[u8]) -> Result<(Option<Json>, Request), RequestFault> {
-    let mut message = object(payload).map_err(|fault| RequestFault { id: rescued_id(payload), kind: fault.into() })?;
-    if message.contains_key("code") && !message.contains_key("params") && !message.contains_key("method") {
-        return Err(RequestFault { kind: RequestFaultKind::Answer, id: None });
+    let mut message = object(payload).map_err(|fault| RequestFault {
+        id: rescued_id(payload),
+        kind: fault.into(),
+    })?;
+    if message.contains_key("code")
+        && !message.contains_key("params")
+        && !message.contains_key("method")
+    {
+        return Err(RequestFault {
+            kind: RequestFaultKind::Answer,
+            id: None,
+        });
     }
     let method = message.remove("method").filter(|json| !json.is_null());
     let message = Fields::new(&message);
-    let nameless = |fault: ReadFault| RequestFault { kind: fault.into(), id: None };
+    let nameless = |fault: ReadFault| RequestFault {
+        kind: fault.into(),
+        id: None,
+    };
     let json = message.need("id").map_err(nameless)?;
-    let id = id(json).ok_or_else(|| nameless(message.wrong("id", "a text of 1 to 256 bytes or a whole number", json)))?;
+    let id = id(json).ok_or_else(|| {
+        nameless(message.wrong("id", "a text of 1 to 256 bytes or a whole number", json))
+    })?;
     match params(message.find("params")) {
         Ok(params) => Ok((method, Request { id, params })),
         Err(kind) => Err(RequestFault { kind, id: Some(id) }),
@@ -160,12 +182,17 @@ fn params(json: Option<&Json>) -> Result<ValueMap, RequestFaultKind> {
     match json {
         None => Ok(ValueMap::new()),
         Some(Json::Object(members)) if members.len() > MOST_VALUES => {
-            Err(RequestFaultKind::TooMany { count: members.len() })
+            Err(RequestFaultKind::TooMany {
+                count: members.len(),
+            })
         }
-        Some(Json::Object(members)) => {
-            members.iter().map(|(name, json)| Ok((name.clone(), read_value(name, json)?))).collect()
-        }
-        Some(other) => Err(RequestFaultKind::Params { found: shown(&found(other)) }),
+        Some(Json::Object(members)) => members
+            .iter()
+            .map(|(name, json)| Ok((name.clone(), read_value(name, json)?)))
+            .collect(),
+        Some(other) => Err(RequestFaultKind::Params {
+            found: found(other),
+        }),
     }
 }
 

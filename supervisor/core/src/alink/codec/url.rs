@@ -86,22 +86,37 @@ impl TryFrom<String> for Url {
         if text.len() > Self::LONGEST {
             return Err(UrlFault::TooLong { length: text.len() });
         }
-        if text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
-            return Err(UrlFault::Character { text: beginning(&text) });
+        if text
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control() || c == '\\')
+        {
+            return Err(UrlFault::Character {
+                text: beginning(&text),
+            });
         }
         let Some((name, rest)) = text.split_once(':').filter(|(name, _)| is_scheme(name)) else {
-            return Err(UrlFault::Relative { text: beginning(&text) });
+            return Err(UrlFault::Relative {
+                text: beginning(&text),
+            });
         };
         let scheme = match name.to_ascii_lowercase().as_str() {
             "http" => Scheme::Http,
             "https" => Scheme::Https,
-            _ => return Err(UrlFault::Scheme { scheme: shown(name) }),
+            _ => {
+                return Err(UrlFault::Scheme {
+                    scheme: shown(name),
+                });
+            }
         };
-        let authority = rest.strip_prefix("//").and_then(|rest| rest.split(['/', '?', '#']).next());
+        let authority = rest
+            .strip_prefix("//")
+            .and_then(|rest| rest.split(['/', '?', '#']).next());
         let host = authority.and_then(|authority| authority.rsplit('@').next());
         match host {
             Some(host) if !host.is_empty() && !host.starts_with(':') => Ok(Self { scheme, text }),
-            _ => Err(UrlFault::NoHost { text: beginning(&text) }),
+            _ => Err(UrlFault::NoHost {
+                text: beginning(&text),
+            }),
         }
     }
 }
@@ -114,7 +129,9 @@ fn beginning(text: &str) -> String {
 /// A scheme as RFC 3986, section 3.1, has it.
 fn is_scheme(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
 }
 
 impl From<Url> for String {
@@ -163,24 +180,56 @@ mod tests {
     #[test]
     fn other_schemes_and_relative_addresses_are_refused_by_name() {
         let fault = |text| url(text).unwrap_err().to_string();
-        assert_eq!(fault("file:///etc/passwd"), "has the scheme `file`, neither http nor https");
-        assert_eq!(fault("ftp://h/x"), "has the scheme `ftp`, neither http nor https");
-        assert_eq!(fault("data:,x"), "has the scheme `data`, neither http nor https");
+        assert_eq!(
+            fault("file:///etc/passwd"),
+            "has the scheme `file`, neither http nor https"
+        );
+        assert_eq!(
+            fault("ftp://h/x"),
+            "has the scheme `ftp`, neither http nor https"
+        );
+        assert_eq!(
+            fault("data:,x"),
+            "has the scheme `data`, neither http nor https"
+        );
         assert_eq!(fault("C:/x"), "has the scheme `C`, neither http nor https");
-        assert_eq!(fault("/firmware.bin"), "is `/firmware.bin`, not an absolute address");
+        assert_eq!(
+            fault("/firmware.bin"),
+            "is `/firmware.bin`, not an absolute address"
+        );
         assert_eq!(fault("//host/x"), "is `//host/x`, not an absolute address");
-        assert_eq!(fault("firmware.bin"), "is `firmware.bin`, not an absolute address");
+        assert_eq!(
+            fault("firmware.bin"),
+            "is `firmware.bin`, not an absolute address"
+        );
         assert_eq!(fault("./a:b"), "is `./a:b`, not an absolute address");
         assert_eq!(fault(""), "is ``, not an absolute address");
     }
 
     #[test]
     fn an_address_without_a_host_or_with_a_doubtful_character_is_refused() {
-        for text in ["https://", "https:///x", "https:x", "https:/x", "https://?x", "https://u@/x", "http://:80/"] {
+        for text in [
+            "https://",
+            "https:///x",
+            "https:x",
+            "https:/x",
+            "https://?x",
+            "https://u@/x",
+            "http://:80/",
+        ] {
             assert!(matches!(url(text), Err(UrlFault::NoHost { .. })), "{text}");
         }
-        for text in ["https://h/a b", "https://h/\n", " https://h", "https://h\\@evil/", "https://h/\0"] {
-            assert!(matches!(url(text), Err(UrlFault::Character { .. })), "{text}");
+        for text in [
+            "https://h/a b",
+            "https://h/\n",
+            " https://h",
+            "https://h\\@evil/",
+            "https://h/\0",
+        ] {
+            assert!(
+                matches!(url(text), Err(UrlFault::Character { .. })),
+                "{text}"
+            );
         }
         let long = format!("https://h/{}", "x".repeat(Url::LONGEST));
         assert!(matches!(url(&long), Err(UrlFault::TooLong { .. })));
@@ -189,9 +238,15 @@ mod tests {
     #[test]
     fn a_printed_address_does_not_hold_the_signature() {
         let url = url("https://h/x.bin?auth_key=secret").unwrap();
-        assert_eq!(format!("{url} {url:?}"), "https://h/x.bin?… Url(https://h/x.bin?…)");
+        assert_eq!(
+            format!("{url} {url:?}"),
+            "https://h/x.bin?… Url(https://h/x.bin?…)"
+        );
         let fault = Url::try_from("https:///x.bin?auth_key=secret".to_owned()).unwrap_err();
-        assert_eq!(fault.to_string(), "is `https:///x.bin`, which names no host");
+        assert_eq!(
+            fault.to_string(),
+            "is `https:///x.bin`, which names no host"
+        );
     }
 
     proptest! {

@@ -101,25 +101,41 @@ impl Members {
 
 /// Writes an object of values of at most `room` bytes, each wrapped with its time (ms since 1970) if there is one, and
 /// names those that had to be left out.
-pub(super) fn write_values(values: &ValueMap, time_ms: Option<u64>, room: usize) -> (Vec<u8>, Vec<Omitted>) {
+pub(super) fn write_values(
+    values: &ValueMap,
+    time_ms: Option<u64>,
+    room: usize,
+) -> (Vec<u8>, Vec<Omitted>) {
     let mut members = Members::new();
     let mut omitted = Vec::new();
     let mut count = 0;
     for (name, value) in values {
-        let written = checked_name(name).and_then(|()| json_of(value)).and_then(|mut json| {
-            if let Some(time) = time_ms {
-                json = Members::new().json("value", &json).json("time", time.to_string().as_bytes()).close();
-            }
-            // A comma, a colon and the closing brace come on top.
-            let length = members.json.len() + quoted(name).len() + json.len() + 3;
-            if length > room || count == MOST_VALUES { Err(ValueFault::NoRoom) } else { Ok(json) }
-        });
+        let written = checked_name(name)
+            .and_then(|()| json_of(value))
+            .and_then(|mut json| {
+                if let Some(time) = time_ms {
+                    json = Members::new()
+                        .json("value", &json)
+                        .json("time", time.to_string().as_bytes())
+                        .close();
+                }
+                // A comma, a colon and the closing brace come on top.
+                let length = members.json.len() + quoted(name).len() + json.len() + 3;
+                if length > room || count == MOST_VALUES {
+                    Err(ValueFault::NoRoom)
+                } else {
+                    Ok(json)
+                }
+            });
         match written {
             Ok(json) => {
                 members.push(name, &json);
                 count += 1;
             }
-            Err(reason) => omitted.push(Omitted { name: name.clone(), reason }),
+            Err(reason) => omitted.push(Omitted {
+                name: name.clone(),
+                reason,
+            }),
         }
     }
     (members.close(), omitted)
@@ -186,7 +202,9 @@ fn struct_json(members: &BTreeMap<String, Scalar>) -> Result<Vec<u8>, ValueFault
 
 fn list_json(elements: &[Element]) -> Result<Vec<u8>, ValueFault> {
     if elements.len() > LONGEST_LIST {
-        return Err(ValueFault::ListTooLong { length: elements.len() });
+        return Err(ValueFault::ListTooLong {
+            length: elements.len(),
+        });
     }
     let mut json = vec![b'['];
     for element in elements {
@@ -204,12 +222,17 @@ fn list_json(elements: &[Element]) -> Result<Vec<u8>, ValueFault> {
 
 fn quoted(text: &str) -> Vec<u8> {
     let mut json = Vec::with_capacity(text.len() + 2);
-    serde_json::to_writer(json.by_ref(), text).expect("a text is always JSON and a Vec takes all of it");
+    serde_json::to_writer(json.by_ref(), text)
+        .expect("a text is always JSON and a Vec takes all of it");
     json
 }
 
 fn checked_name(name: &str) -> Result<(), ValueFault> {
-    if name.is_empty() || name.len() > LONGEST_NAME { Err(ValueFault::Name) } else { Ok(()) }
+    if name.is_empty() || name.len() > LONGEST_NAME {
+        Err(ValueFault::Name)
+    } else {
+        Ok(())
+    }
 }
 
 /// Reads one named value. Whole numbers are `Int`, those with a point or an exponent `Float`.
@@ -218,13 +241,20 @@ fn checked_name(name: &str) -> Result<(), ValueFault> {
 pub(super) fn read_value(name: &str, json: &Json) -> Result<Value, Omitted> {
     let value = checked_name(name).and_then(|()| match json {
         Json::Object(_) => members_of(json).map(Value::Struct),
-        Json::Array(elements) if elements.len() > LONGEST_LIST => {
-            Err(ValueFault::ListTooLong { length: elements.len() })
-        }
-        Json::Array(elements) => elements.iter().map(element_of).collect::<Result<_, _>>().map(Value::List),
+        Json::Array(elements) if elements.len() > LONGEST_LIST => Err(ValueFault::ListTooLong {
+            length: elements.len(),
+        }),
+        Json::Array(elements) => elements
+            .iter()
+            .map(element_of)
+            .collect::<Result<_, _>>()
+            .map(Value::List),
         json => scalar_of(json).map(Value::from),
     });
-    value.map_err(|reason| Omitted { name: name.to_owned(), reason })
+    value.map_err(|reason| Omitted {
+        name: name.to_owned(),
+        reason,
+    })
 }
 
 fn element_of(json: &Json) -> Result<Element, ValueFault> {
@@ -235,7 +265,9 @@ fn element_of(json: &Json) -> Result<Element, ValueFault> {
 }
 
 fn members_of(json: &Json) -> Result<BTreeMap<String, Scalar>, ValueFault> {
-    let Json::Object(members) = json else { return Err(ValueFault::Nested) };
+    let Json::Object(members) = json else {
+        return Err(ValueFault::Nested);
+    };
     let member = |(name, json): (&String, &Json)| {
         checked_name(name)?;
         Ok((name.clone(), scalar_of(json)?))
@@ -247,7 +279,9 @@ fn scalar_of(json: &Json) -> Result<Scalar, ValueFault> {
     match json {
         Json::Null => Err(ValueFault::Null),
         Json::Bool(it) => Ok(Scalar::Bool(*it)),
-        Json::String(it) if it.len() > LONGEST_TEXT => Err(ValueFault::TextTooLong { length: it.len() }),
+        Json::String(it) if it.len() > LONGEST_TEXT => {
+            Err(ValueFault::TextTooLong { length: it.len() })
+        }
         Json::String(it) => Ok(Scalar::Text(it.clone())),
         Json::Number(it) => match (it.as_i64(), it.as_f64()) {
             (Some(whole), _) => Ok(Scalar::Int(whole)),
