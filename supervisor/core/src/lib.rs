@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod alink;
 pub mod cadence;
+pub mod crew;
 pub mod event;
 pub mod mailbox;
 pub mod outbox;

@@ -20,8 +20,6 @@ pub enum Outcome {
         /// Which rule.
         why: String,
     },
-    /// Another offer is in work and one more is waiting already.
-    Busy,
     /// The image could not be had, or was not what was promised.
     Fetch(FetchFault),
     /// The device's own disk failed.
@@ -56,11 +54,6 @@ pub enum Outcome {
         /// Why.
         why: String,
     },
-    /// The old worker put the switch off for too long.
-    NoConsent {
-        /// What it said last.
-        why: String,
-    },
     /// The build used up its tries.
     Quarantined {
         /// How often it was started.
@@ -89,10 +82,8 @@ impl Outcome {
             | Self::NotReady { .. } => -4,
             Self::BadOffer { .. }
             | Self::AgainstPolicy { .. }
-            | Self::Busy
             | Self::NotActivated { .. }
             | Self::NotProved { .. }
-            | Self::NoConsent { .. }
             | Self::Quarantined { .. } => -1,
         }
     }
@@ -103,7 +94,6 @@ impl std::fmt::Display for Outcome {
         match self {
             Self::BadOffer { why } => write!(f, "the offer cannot be taken: {why}"),
             Self::AgainstPolicy { why } => write!(f, "the offer is against the rules: {why}"),
-            Self::Busy => write!(f, "another update is in work and one more is waiting"),
             Self::Fetch(fault) => fault.fmt(f),
             Self::Store { why } => write!(f, "the device's disk failed: {why}"),
             Self::NotStartable { why } => write!(f, "the new program cannot be started: {why}"),
@@ -114,7 +104,6 @@ impl std::fmt::Display for Outcome {
             Self::NotReady { why } => write!(f, "the new worker did not get ready: {why}"),
             Self::NotActivated { why } => write!(f, "the new worker could not take over: {why}"),
             Self::NotProved { why } => write!(f, "the new worker did not prove itself: {why}"),
-            Self::NoConsent { why } => write!(f, "the device put off the switch too long: {why}"),
             Self::Quarantined { starts } => {
                 write!(f, "this build failed {starts} times and is quarantined")
             }

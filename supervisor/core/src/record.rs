@@ -6,7 +6,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{alink::version::Version, outcome::Outcome, time::Wall};
+use crate::{
+    alink::{codec::Digest, version::Version},
+    event::{Command, SaveId},
+    outcome::Outcome,
+    time::Wall,
+};
 
 /// How many builds that failed are remembered; the oldest is forgotten first.
 pub const MOST_STRIKES: usize = 32;
@@ -22,10 +27,8 @@ pub struct Record {
     pub active: Option<Slot>,
     /// The one trusted before it, kept for going back.
     pub former: Option<Slot>,
-    /// The next slot's number; numbers are never used twice.
+    /// The next slot's number; numbers are never used twice. A job has the number of the slot it fills.
     pub next_slot: u64,
-    /// The next job's number.
-    pub next_job: u64,
     /// The update under way.
     pub job: Option<Job>,
     /// Builds that were started and have not proved themselves.
@@ -58,7 +61,7 @@ pub struct Slot {
 #[serde(transparent)]
 pub struct SlotId(pub u64);
 
-/// A job's number, unique on this device.
+/// A job's number: that of the slot it fills.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
 )]
@@ -86,7 +89,7 @@ pub struct Wanted {
     /// Where it is; used verbatim.
     pub url: String,
     /// What it must hash to: every one of them.
-    pub digests: Vec<crate::alink::codec::Digest>,
+    pub digests: Vec<Digest>,
 }
 
 /// How far a job came, as far as a power cut must know.
@@ -112,7 +115,7 @@ pub struct Strike {
     /// SHA-256 of the image, in lower-case hex.
     pub sha256: String,
     /// What the offer called its digests, so that it is known again before it is fetched.
-    pub digests: Vec<crate::alink::codec::Digest>,
+    pub digests: Vec<Digest>,
     /// Its version.
     pub version: Version,
     /// How many times it was started.
@@ -137,4 +140,108 @@ pub struct Ended {
     pub at: Wall,
     /// `None` is success.
     pub outcome: Option<Outcome>,
+}
+
+/// The brain's copy of the record, and the saves under way.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// The truth as it will be once every save has ended.
+    pub record: Record,
+    saves: u64,
+    in_flight: Vec<SaveId>,
+    untidy: bool,
+}
+
+impl Ledger {
+    /// Starts from what was found on the disk.
+    #[must_use]
+    pub fn new(record: Record) -> Self {
+        Self {
+            record,
+            ..Self::default()
+        }
+    }
+
+    /// Asks for the record to be saved as it is now.
+    pub fn save(&mut self, out: &mut Vec<Command>) -> SaveId {
+        self.untidy = false;
+        self.save_as(self.record.clone(), out)
+    }
+
+    /// Asks for another record to be saved, which becomes the truth once that has ended.
+    pub fn save_as(&mut self, record: Record, out: &mut Vec<Command>) -> SaveId {
+        let save = SaveId(self.saves);
+        self.saves += 1;
+        self.in_flight.push(save);
+        out.push(Command::Save {
+            save,
+            record: Box::new(record),
+        });
+        save
+    }
+
+    /// A save has ended, this way or that.
+    pub fn ended(&mut self, save: SaveId) {
+        self.in_flight.retain(|other| *other != save);
+    }
+
+    /// Something changed that nobody waits for; it is saved when no other save is under way.
+    pub fn untidy(&mut self) {
+        self.untidy = true;
+    }
+
+    /// Saves what nobody waits for, unless another save is under way, which it must not overtake.
+    pub fn tidy(&mut self, out: &mut Vec<Command>) {
+        if self.untidy && self.in_flight.is_empty() {
+            self.save(out);
+        }
+    }
+
+    /// How often a build with one of these digests was started without proving itself.
+    #[must_use]
+    pub fn starts(&self, digests: &[Digest]) -> u32 {
+        self.record
+            .strikes
+            .iter()
+            .find(|strike| same(&strike.digests, digests))
+            .map_or(0, |strike| strike.starts)
+    }
+
+    /// One try of a build is spent. Answers how many are spent by now.
+    pub fn spend(&mut self, slot: &Slot, digests: &[Digest]) -> u32 {
+        let strikes = &mut self.record.strikes;
+        let at = strikes
+            .iter()
+            .position(|strike| strike.sha256 == slot.sha256 || same(&strike.digests, digests));
+        let mut strike = at.map_or_else(
+            || Strike {
+                sha256: slot.sha256.clone(),
+                digests: digests.to_vec(),
+                version: slot.version.clone(),
+                starts: 0,
+            },
+            |at| strikes.remove(at),
+        );
+        strike.starts += 1;
+        let starts = strike.starts;
+        strikes.push(strike);
+        if strikes.len() > MOST_STRIKES {
+            strikes.remove(0);
+        }
+        starts
+    }
+
+    /// The cloud is owed an outcome from now on.
+    pub fn owe(&mut self, owed: Owed) {
+        self.record.owed.push(owed);
+        if self.record.owed.len() > MOST_OWED {
+            self.record.owed.remove(0);
+        }
+    }
+}
+
+/// Do two offers' digests name the same image? One equal digest is enough.
+#[must_use]
+pub fn same(a: &[Digest], b: &[Digest]) -> bool {
+    a.iter().any(|digest| b.contains(digest))
 }

@@ -1,0 +1,276 @@
+//! What comes from the cloud: offers, property sets, service calls; and what is said first after a connection.
+
+use worker_protocol::v1::Ask;
+
+use super::{Agent, note, report};
+use crate::{
+    alink::{
+        codec::{
+            OfferFrom, RequestFault, parse_offer, parse_property_set, parse_reply, parse_rrpc,
+            parse_service_call,
+        },
+        topics::{Action, Identifier, Route},
+    },
+    event::{Command, Grade},
+    outbox::Report,
+    outcome::Outcome,
+    plan::{Verdict, wanted, weigh},
+    record::Wanted,
+    time::Now,
+    update::Update,
+};
+
+impl Agent {
+    pub(super) fn cloud_up(&mut self, now: Now, out: &mut Vec<Command>) {
+        self.session.up(now.ticks);
+        note(
+            out,
+            Grade::Info,
+            None,
+            None,
+            "the cloud link is up".to_owned(),
+        );
+        // The version first: an update that ended while the link was down is closed by it.
+        self.inform();
+        self.outbox.flush(now.ticks, now.wall.0, out);
+        let topics = self.topics.subscriptions();
+        out.push(Command::Subscribe {
+            topics: topics.into_iter().map(|topic| topic.filter).collect(),
+        });
+        let wait = self.jitter.up_to(self.policy.query_after_connect);
+        self.query_at = Some(now.ticks.after(wait));
+        self.posted = None;
+        self.crew.report_all(out);
+    }
+
+    /// Owes the cloud the trusted version.
+    pub(super) fn inform(&mut self) {
+        if let Some(slot) = &self.ledger.record.active {
+            self.outbox.inform(slot.version.clone());
+        }
+    }
+
+    pub(super) fn ask_for_offer(&mut self, now: Now, out: &mut Vec<Command>) {
+        if self.query_at.is_none_or(|at| now.ticks < at) {
+            return;
+        }
+        let wait = self.jitter.around(self.policy.query_every);
+        self.query_at = Some(now.ticks.after(wait));
+        let id = self.outbox.id();
+        out.push(Command::Publish {
+            ticket: None,
+            topic: self.topics.firmware_get(),
+            payload: crate::alink::codec::firmware_get(&id, self.policy.module.as_deref()),
+        });
+    }
+
+    pub(super) fn arrived(
+        &mut self,
+        topic: &str,
+        payload: &[u8],
+        now: Now,
+        out: &mut Vec<Command>,
+    ) {
+        match self.topics.parse(topic) {
+            Route::Upgrade => self.offered(payload, OfferFrom::Push, now, out),
+            Route::FirmwareReply => self.offered(payload, OfferFrom::Reply, now, out),
+            Route::PropertySet => {
+                let reply = self.topics.property_set_reply();
+                match parse_property_set(payload) {
+                    Ok(request) => {
+                        let properties = request.params;
+                        self.accept(request.id, reply, Ask::Set { properties }, now, out);
+                    }
+                    Err(fault) => refuse(&fault, reply, out),
+                }
+            }
+            Route::Service { id } => {
+                let reply = self.topics.service_reply(&id);
+                self.service(&id, payload, reply, now, out);
+            }
+            Route::RrpcRequest { message_id } => {
+                let reply = self.topics.rrpc_response(&message_id);
+                match parse_rrpc(payload) {
+                    Ok((Action::SetProperties, request)) => {
+                        let properties = request.params;
+                        self.accept(request.id, reply, Ask::Set { properties }, now, out);
+                    }
+                    Ok((Action::Call(service), request)) => {
+                        let ask = call(&service, request.params);
+                        self.accept(request.id, reply, ask, now, out);
+                    }
+                    Err(fault) => refuse(&fault, reply, out),
+                }
+            }
+            Route::ExtRrpc { action, topic, .. } => match action {
+                Action::Call(service) => self.service(&service, payload, topic, now, out),
+                Action::SetProperties => match parse_property_set(payload) {
+                    Ok(request) => {
+                        let properties = request.params;
+                        self.accept(request.id, topic, Ask::Set { properties }, now, out);
+                    }
+                    Err(fault) => refuse(&fault, topic, out),
+                },
+            },
+            Route::PropertyReply | Route::EventReply { .. } => {
+                if let Ok(reply) = parse_reply(payload)
+                    && !reply.is_ok()
+                {
+                    let text = format!(
+                        "the platform answered {} on `{topic}`: {}",
+                        reply.code, reply.message
+                    );
+                    note(out, Grade::Warning, None, None, text);
+                }
+            }
+            Route::Foreign => {
+                let text = "a message on a topic that is not ours was left alone".to_owned();
+                note(out, Grade::Detail, None, None, text);
+            }
+        }
+    }
+
+    fn service(
+        &mut self,
+        service: &Identifier,
+        payload: &[u8],
+        reply: String,
+        now: Now,
+        out: &mut Vec<Command>,
+    ) {
+        match parse_service_call(payload) {
+            Ok(request) => {
+                let ask = call(service, request.params);
+                self.accept(request.id, reply, ask, now, out);
+            }
+            Err(fault) => refuse(&fault, reply, out),
+        }
+    }
+
+    fn accept(
+        &mut self,
+        id: crate::alink::codec::Id,
+        reply: String,
+        ask: Ask,
+        now: Now,
+        out: &mut Vec<Command>,
+    ) {
+        self.mailbox
+            .accept(id, reply, ask, now.ticks, &self.policy, out);
+    }
+
+    fn offered(&mut self, payload: &[u8], from: OfferFrom, now: Now, out: &mut Vec<Command>) {
+        match parse_offer(payload, from) {
+            Ok(None) => {}
+            Ok(Some(offer)) => match wanted(&offer, &self.policy) {
+                Ok(None) => {
+                    let module = offer.module.as_deref().unwrap_or("default");
+                    let text = format!("an offer for module `{module}` is left alone");
+                    note(out, Grade::Detail, None, None, text);
+                }
+                Ok(Some(wanted)) => self.consider(wanted, now, out),
+                Err(outcome) => self.refuse_offer(outcome, out),
+            },
+            Err(fault) => {
+                let why = fault.to_string();
+                match fault.subject() {
+                    Some(subject) if subject.module == self.policy.module => {
+                        self.refuse_offer(Outcome::BadOffer { why }, out);
+                    }
+                    Some(_) => {}
+                    None => {
+                        let text = format!("a message about updates cannot be understood: {why}");
+                        self.last_refusal = Some(text.clone());
+                        note(out, Grade::Warning, None, None, text);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Weighs an offer and acts on the verdict.
+    fn consider(&mut self, wanted: Wanted, now: Now, out: &mut Vec<Command>) {
+        let idle = self.update.as_ref().is_some_and(Update::is_idle);
+        match weigh(&wanted, &self.ledger, idle, &self.policy) {
+            Verdict::Install => {
+                self.outbox.begin();
+                self.with_update(now, out, |it, hands| it.open(wanted, hands));
+            }
+            Verdict::Running => {
+                let text = format!("version {} was offered and runs already", wanted.version);
+                note(out, Grade::Info, None, None, text);
+                self.inform();
+            }
+            Verdict::SameJob => {
+                self.with_update(now, out, |it, hands| it.renew(wanted, hands));
+            }
+            Verdict::Remember => {
+                let text = format!(
+                    "version {} was offered during an update; it is looked at after that",
+                    wanted.version
+                );
+                note(out, Grade::Info, None, None, text);
+                self.with_update(now, out, |it, _| it.remember(wanted));
+            }
+            Verdict::Refuse(outcome) => self.refuse_offer(outcome, out),
+        }
+    }
+
+    /// The offer that waited for the end of a job.
+    pub(super) fn take_waiting(&mut self, now: Now, out: &mut Vec<Command>) {
+        let waiting = self.update.as_mut().and_then(Update::next_offer);
+        if let Some(wanted) = waiting {
+            self.consider(wanted, now, out);
+            self.hear_told(out);
+        }
+    }
+
+    /// Tells the cloud why an offer is not taken. During a job it is only logged, because the platform would take the report for
+    /// the end of that job.
+    fn refuse_offer(&mut self, outcome: Outcome, out: &mut Vec<Command>) {
+        let text = format!("an offer was refused: {outcome}");
+        self.last_refusal = Some(text.clone());
+        note(out, Grade::Warning, None, None, text);
+        if self.update.as_ref().is_some_and(Update::is_idle) {
+            self.outbox.report(Report { job: None, outcome });
+        }
+    }
+
+    pub(super) fn report_status(&mut self, now: Now, out: &mut Vec<Command>) {
+        let own = self.own();
+        let due = now.ticks >= self.cadence.due(&self.policy);
+        let changed = self
+            .posted
+            .as_ref()
+            .is_none_or(|posted| posted.differs(&own));
+        if due {
+            self.cadence.reported(now.ticks);
+            if self.session.is_up() {
+                self.crew.report_all(out);
+            }
+        }
+        if (due || changed) && self.session.is_up() {
+            self.outbox.properties(report::values(&own));
+            self.posted = Some(own);
+        }
+    }
+}
+
+fn call(service: &Identifier, args: worker_protocol::ValueMap) -> Ask {
+    Ask::Call {
+        service: service.as_str().to_owned(),
+        args,
+    }
+}
+
+fn refuse(fault: &RequestFault, topic: String, out: &mut Vec<Command>) {
+    if let Some(payload) = fault.answer() {
+        let text = format!("a request of the cloud was refused: {fault}");
+        note(out, Grade::Warning, None, None, text);
+        out.push(Command::Publish {
+            ticket: None,
+            topic,
+            payload,
+        });
+    }
+}

@@ -1,0 +1,294 @@
+//! What must reach the cloud, and in which order.
+//!
+//! | what | at the bound | while offline | told how |
+//! |---|---|---|---|
+//! | the running version | one | again after every connection, first | QoS 1 |
+//! | outcomes | 32, oldest dropped | kept, in order; those of jobs also on the disk | QoS 1, until acknowledged |
+//! | events | 128, oldest dropped and counted | kept, in order | QoS 1, until acknowledged |
+//! | progress | newest | newest | QoS 1 |
+//! | properties | 256 names, further ones dropped and counted | newest per name | QoS 0 |
+//!
+//! What was sent and not acknowledged when the connection ended is sent again after the next one.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+
+use worker_protocol::ValueMap;
+
+use crate::{
+    alink::{
+        codec::{Id, Step, event_post, inform, progress, property_post},
+        topics::{Identifier, Topics},
+        version::Version,
+    },
+    event::{Command, JobId, Ticket},
+    outcome::Outcome,
+    record::MOST_OWED,
+    time::{Ticks, sooner},
+};
+
+/// How many events wait at most.
+pub const MOST_EVENTS: usize = 128;
+
+/// How many properties wait at most.
+pub const MOST_PROPERTIES: usize = 256;
+
+/// How many messages may be unacknowledged at once.
+const WINDOW: usize = 16;
+
+/// Progress is told when it grew by so many percent …
+const PROGRESS_STEP: u8 = 5;
+
+/// … or so long after the last time, if it grew at all.
+const PROGRESS_PERIOD: Duration = Duration::from_secs(1);
+
+/// An event of the device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Raised {
+    /// Its identifier.
+    pub event: Identifier,
+    /// Its outputs.
+    pub outputs: ValueMap,
+    /// When, in milliseconds since 1970 UTC.
+    pub at_ms: u64,
+}
+
+/// An outcome to report; one that ends no job (a refused offer) has no number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The job it ends.
+    pub job: Option<JobId>,
+    /// What happened.
+    pub outcome: Outcome,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Message {
+    Inform(Version),
+    Report(Report),
+    Raised(Raised),
+    Progress,
+}
+
+/// What must reach the cloud.
+#[derive(Debug)]
+pub struct Outbox {
+    topics: Topics,
+    module: Option<String>,
+    queue: VecDeque<Message>,
+    flying: BTreeMap<Ticket, Message>,
+    properties: ValueMap,
+    percent: Option<u8>,
+    told: Option<(u8, Ticks)>,
+    next_id: u32,
+    next_ticket: u64,
+    dropped: u64,
+}
+
+impl Outbox {
+    /// Nothing waits yet. The first message has this id, the next ones count on.
+    #[must_use]
+    pub fn new(topics: Topics, module: Option<String>, first_id: u32) -> Self {
+        Self {
+            topics,
+            module,
+            queue: VecDeque::new(),
+            flying: BTreeMap::new(),
+            properties: ValueMap::new(),
+            percent: None,
+            told: None,
+            next_id: first_id,
+            next_ticket: 0,
+            dropped: 0,
+        }
+    }
+
+    /// The cloud is to be told which version runs, before anything else.
+    pub fn inform(&mut self, version: Version) {
+        let is_inform = |message: &Message| matches!(message, Message::Inform(_));
+        self.queue.retain(|message| !is_inform(message));
+        self.queue.push_front(Message::Inform(version));
+    }
+
+    /// An update begins: its progress is counted from here.
+    pub fn begin(&mut self) {
+        self.percent = None;
+        self.told = None;
+    }
+
+    /// So much of an update is done, 1 to 100 percent.
+    pub fn progress(&mut self, percent: u8) {
+        self.percent = Some(percent);
+    }
+
+    /// An update ended without success, or an offer was refused.
+    pub fn report(&mut self, report: Report) {
+        self.percent = None;
+        let reports = |message: &Message| matches!(message, Message::Report(_));
+        self.push(Message::Report(report), reports, MOST_OWED);
+    }
+
+    /// The device raised an event.
+    pub fn raise(&mut self, raised: Raised) {
+        let events = |message: &Message| matches!(message, Message::Raised(_));
+        self.push(Message::Raised(raised), events, MOST_EVENTS);
+    }
+
+    fn push(&mut self, message: Message, alike: impl Fn(&Message) -> bool, most: usize) {
+        if self.queue.iter().filter(|other| alike(other)).count() >= most
+            && let Some(oldest) = self.queue.iter().position(&alike)
+        {
+            self.queue.remove(oldest);
+            self.dropped += 1;
+        }
+        self.queue.push_back(message);
+    }
+
+    /// Properties have these values now.
+    pub fn properties(&mut self, values: ValueMap) {
+        for (name, value) in values {
+            if self.properties.len() < MOST_PROPERTIES || self.properties.contains_key(&name) {
+                self.properties.insert(name, value);
+            } else {
+                self.dropped += 1;
+            }
+        }
+    }
+
+    /// Sends what may be sent. To be called only while the link is up.
+    pub fn flush(&mut self, now: Ticks, wall_ms: u64, out: &mut Vec<Command>) {
+        while self.flying.len() < WINDOW
+            && let Some(message) = self.queue.pop_front()
+        {
+            self.send(message, out);
+        }
+        self.flush_progress(now, out);
+        while !self.properties.is_empty() {
+            let id = self.id();
+            let written = property_post(&id, &self.properties, Some(wall_ms));
+            let posted = self.properties.len();
+            let mut rest = ValueMap::new();
+            for omitted in written.omitted {
+                if omitted.reason == crate::alink::codec::ValueFault::NoRoom
+                    && let Some(value) = self.properties.remove(&omitted.name)
+                {
+                    rest.insert(omitted.name, value);
+                } else {
+                    self.dropped += 1;
+                }
+            }
+            let stuck = rest.len() == posted;
+            self.properties = if stuck { ValueMap::new() } else { rest };
+            out.push(Command::Publish {
+                ticket: None,
+                topic: self.topics.property_post(),
+                payload: written.payload,
+            });
+        }
+    }
+
+    fn flush_progress(&mut self, now: Ticks, out: &mut Vec<Command>) {
+        let Some(percent) = self.percent else { return };
+        let due = match self.told {
+            None => true,
+            Some((told, _)) if percent <= told => return,
+            Some((told, at)) => {
+                percent == 100
+                    || percent - told >= PROGRESS_STEP
+                    || now >= at.after(PROGRESS_PERIOD)
+            }
+        };
+        if due && self.flying.len() < WINDOW {
+            self.told = Some((percent, now));
+            self.send(Message::Progress, out);
+        }
+    }
+
+    fn send(&mut self, message: Message, out: &mut Vec<Command>) {
+        let id = self.id();
+        let module = self.module.as_deref();
+        let (topic, payload) = match &message {
+            Message::Inform(version) => (self.topics.inform(), inform(&id, version, module)),
+            Message::Report(report) => {
+                let step = Step::from(&report.outcome);
+                let text = report.outcome.to_string();
+                (self.topics.progress(), progress(&id, step, &text, module))
+            }
+            Message::Raised(raised) => (
+                self.topics.event_post(&raised.event),
+                event_post(&id, &raised.event, &raised.outputs, raised.at_ms).payload,
+            ),
+            Message::Progress => {
+                let percent = self.told.map_or(1, |(percent, _)| percent);
+                let step = Step::percent(percent);
+                (self.topics.progress(), progress(&id, step, "", module))
+            }
+        };
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.flying.insert(ticket, message);
+        out.push(Command::Publish {
+            ticket: Some(ticket),
+            topic,
+            payload,
+        });
+    }
+
+    /// The broker has a message. Answers the report it was, if it was one.
+    pub fn published(&mut self, ticket: Ticket) -> Option<Report> {
+        match self.flying.remove(&ticket)? {
+            Message::Report(report) => Some(report),
+            _ => None,
+        }
+    }
+
+    /// The connection is lost: what was not acknowledged waits again, before what came later.
+    pub fn lost(&mut self) {
+        let flying = std::mem::take(&mut self.flying);
+        for (_, message) in flying.into_iter().rev() {
+            match message {
+                Message::Progress => self.told = None,
+                // It is informed anew, first thing after the next connection.
+                Message::Inform(_) => {}
+                message => self.queue.push_front(message),
+            }
+        }
+    }
+
+    /// An id for a message of ours.
+    pub fn id(&mut self) -> Id {
+        let id = Id::from(self.next_id);
+        self.next_id = self.next_id.wrapping_add(1);
+        id
+    }
+
+    /// How much was dropped at a bound.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// When there is something to send without a new event.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Ticks> {
+        let (told, at) = self.told?;
+        let percent = self.percent?;
+        sooner(
+            None,
+            (percent > told && self.flying.len() < WINDOW).then(|| at.after(PROGRESS_PERIOD)),
+        )
+    }
+}
+
+impl From<&Outcome> for Step {
+    fn from(outcome: &Outcome) -> Self {
+        match outcome.step() {
+            -2 => Self::DOWNLOAD_FAILED,
+            -3 => Self::VERIFY_FAILED,
+            -4 => Self::INSTALL_FAILED,
+            _ => Self::FAILED,
+        }
+    }
+}

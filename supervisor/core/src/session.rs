@@ -1,0 +1,218 @@
+//! The one connection to the platform: when to try, how long to wait, and what to say about its loss.
+//!
+//! The platform keeps one connection per device identity: a second one with the same identity closes the first without a word
+//! (MQTT 3.1.1 has none for it). A client that reconnects at once then closes the other, and so on for ever. So an accepted
+//! connection that the broker closes soon counts as a failure, its wait grows like any other, and the second one in a row is
+//! called by its likely name.
+
+use std::time::Duration;
+
+use crate::{
+    event::{CloudLoss, Command},
+    policy::Policy,
+    time::{Backoff, Jitter, Ticks},
+};
+
+/// A connection that held this long was a good one.
+const HELD_LONG: Duration = Duration::from_secs(60);
+
+/// The shortest wait after a connection that the broker closed soon.
+const KICKED_WAIT: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting(Ticks),
+    Connecting,
+    Up(Ticks),
+    Ended,
+}
+
+/// The one connection to the platform.
+#[derive(Debug)]
+pub struct Session {
+    state: State,
+    backoff: Backoff,
+    closed_soon: u32,
+    connections: u64,
+    word: Option<String>,
+}
+
+impl Session {
+    /// Not connected; the first try is due at once.
+    #[must_use]
+    pub fn new(policy: &Policy) -> Self {
+        let (base, cap) = policy.reconnect_backoff;
+        Self {
+            state: State::Waiting(Ticks(0)),
+            backoff: Backoff::new(base, cap),
+            closed_soon: 0,
+            connections: 0,
+            word: None,
+        }
+    }
+
+    /// Tries to connect if that is due.
+    pub fn tick(&mut self, now: Ticks, out: &mut Vec<Command>) {
+        if let State::Waiting(at) = self.state
+            && now >= at
+        {
+            self.state = State::Connecting;
+            out.push(Command::Connect);
+        }
+    }
+
+    /// The broker accepted the login.
+    pub fn up(&mut self, now: Ticks) {
+        self.state = State::Up(now);
+        self.connections += 1;
+        if self.closed_soon == 0 {
+            self.word = None;
+        }
+    }
+
+    /// The connection is lost, or was never had. Answers what to say about it.
+    pub fn down(&mut self, loss: &CloudLoss, now: Ticks, jitter: &mut Jitter) -> String {
+        if self.state == State::Ended {
+            return "the cloud link is closed".to_owned();
+        }
+        let held = match self.state {
+            State::Up(since) => Some(now.since(since)),
+            _ => None,
+        };
+        if held.is_some_and(|held| held >= HELD_LONG) {
+            self.backoff.reset();
+            self.closed_soon = 0;
+        }
+        let soon = *loss == CloudLoss::Closed && held.is_some_and(|held| held < HELD_LONG);
+        let mut wait = self.backoff.next(jitter);
+        if soon {
+            self.closed_soon += 1;
+            wait = wait.max(KICKED_WAIT);
+        }
+        self.state = State::Waiting(now.after(wait));
+        let word = self.tell(loss);
+        self.word = Some(word.clone());
+        format!(
+            "{word}; the next try follows in {:.1} s",
+            wait.as_secs_f64()
+        )
+    }
+
+    fn tell(&self, loss: &CloudLoss) -> String {
+        match loss {
+            CloudLoss::Refused(1) => "the broker does not speak MQTT 3.1.1".to_owned(),
+            CloudLoss::Refused(2) => "the broker refused the client id".to_owned(),
+            CloudLoss::Refused(3) => {
+                "the broker is unavailable or does not accept the keepalive".to_owned()
+            }
+            CloudLoss::Refused(4) => {
+                "the broker refused the signature; check product key, device name and secret"
+                    .to_owned()
+            }
+            CloudLoss::Refused(5) => {
+                "the broker does not know this device, or it is disabled; check the instance and region"
+                    .to_owned()
+            }
+            CloudLoss::Refused(code) => format!("the broker refused the login with code {code}"),
+            CloudLoss::Closed if self.closed_soon >= 2 => {
+                "the broker keeps closing accepted connections: most likely another session uses the same device identity"
+                    .to_owned()
+            }
+            CloudLoss::Closed => "the broker closed the connection".to_owned(),
+            CloudLoss::Broken(why) => why.clone(),
+        }
+    }
+
+    /// No more tries.
+    pub fn end(&mut self, out: &mut Vec<Command>) {
+        if matches!(self.state, State::Up(_)) {
+            out.push(Command::Disconnect);
+        }
+        self.state = State::Ended;
+    }
+
+    /// Is the link up?
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        matches!(self.state, State::Up(_))
+    }
+
+    /// How often it came up.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.connections
+    }
+
+    /// Why it is down, or what is odd about it.
+    #[must_use]
+    pub fn word(&self) -> Option<&str> {
+        self.word.as_deref()
+    }
+
+    /// When the next try is due.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Ticks> {
+        match self.state {
+            State::Waiting(at) => Some(at),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lose(
+        session: &mut Session,
+        loss: &CloudLoss,
+        now: &mut Ticks,
+        held: u64,
+    ) -> (String, Duration) {
+        let mut jitter = Jitter::new(now.0);
+        let mut out = Vec::new();
+        session.tick(*now, &mut out);
+        assert_eq!(out, [Command::Connect]);
+        session.up(*now);
+        *now = Ticks(now.0 + held);
+        let word = session.down(loss, *now, &mut jitter);
+        let next = session.next_deadline().unwrap();
+        let wait = next.since(*now);
+        *now = next;
+        (word, wait)
+    }
+
+    #[test]
+    fn a_session_kicked_again_and_again_backs_off_and_says_so() {
+        let mut session = Session::new(&Policy::default());
+        let mut now = Ticks(0);
+        let mut words = Vec::new();
+        for _ in 0..10 {
+            let (word, wait) = lose(&mut session, &CloudLoss::Closed, &mut now, 100);
+            assert!(wait >= KICKED_WAIT, "{wait:?} is no back-off");
+            words.push(word);
+        }
+        assert!(words[1].contains("another session uses the same device identity"));
+        assert!(session.word().unwrap().contains("same device identity"));
+    }
+
+    #[test]
+    fn a_connection_that_held_long_is_tried_again_soon() {
+        let mut session = Session::new(&Policy::default());
+        let mut now = Ticks(0);
+        for _ in 0..10 {
+            let (_, wait) = lose(&mut session, &CloudLoss::Closed, &mut now, 61_000);
+            assert!(wait <= Duration::from_secs(1));
+        }
+    }
+
+    #[test]
+    fn nothing_is_tried_after_the_end() {
+        let mut session = Session::new(&Policy::default());
+        let mut out = Vec::new();
+        session.end(&mut out);
+        session.tick(Ticks(1_000_000), &mut out);
+        assert_eq!(out, []);
+        assert_eq!(session.next_deadline(), None);
+    }
+}

@@ -1,0 +1,74 @@
+//! What an update acts on, and the few things it does to it everywhere.
+
+use super::Told;
+use crate::{
+    crew::{Crew, Scene},
+    event::{Command, FetchOrder, SlotId},
+    record::{Ledger, Slot, Stage},
+    time::Jitter,
+};
+
+/// Everything an update acts on.
+pub struct Hands<'a, 's> {
+    /// Clocks, policy and where commands go.
+    pub scene: &'a mut Scene<'s>,
+    /// Spreads waits.
+    pub jitter: &'a mut Jitter,
+    /// The workers.
+    pub crew: &'a mut Crew,
+    /// The record.
+    pub ledger: &'a mut Ledger,
+    /// What the agent is to tell the cloud and the log.
+    pub told: &'a mut Vec<Told>,
+}
+
+impl Hands<'_, '_> {
+    pub(super) fn order_fetch(&mut self) {
+        let Some(job) = &self.ledger.record.job else {
+            return;
+        };
+        self.scene.out.push(Command::Fetch(FetchOrder {
+            job: job.id,
+            slot: SlotId(job.id.0),
+            version: job.wanted.version.clone(),
+            url: job.wanted.url.clone(),
+            size: job.wanted.size,
+            digests: job.wanted.digests.clone(),
+        }));
+    }
+
+    pub(super) fn starts(&self) -> u32 {
+        self.ledger
+            .record
+            .job
+            .as_ref()
+            .map_or(0, |job| self.ledger.starts(&job.wanted.digests))
+    }
+
+    pub(super) fn spend(&mut self, slot: &Slot) {
+        let digests = self
+            .ledger
+            .record
+            .job
+            .as_ref()
+            .map(|job| job.wanted.digests.clone())
+            .unwrap_or_default();
+        self.ledger.spend(slot, &digests);
+    }
+
+    pub(super) fn stage(&mut self, stage: Stage) {
+        if let Some(job) = &mut self.ledger.record.job {
+            job.stage = stage;
+        }
+    }
+
+    pub(super) fn step(&mut self, text: String) {
+        let job = self.ledger.record.job.as_ref().map(|job| job.id);
+        self.told.push(Told::Step(job.unwrap_or_default(), text));
+    }
+
+    pub(super) fn trouble(&mut self, text: String) {
+        let job = self.ledger.record.job.as_ref().map(|job| job.id);
+        self.told.push(Told::Trouble(job.unwrap_or_default(), text));
+    }
+}

@@ -1,0 +1,128 @@
+//! The new worker in the old one's place: the switch, the proving and the commit.
+
+use worker_protocol::v1::Cause;
+
+use super::{Committing, Hands, Phase, Told, Update};
+use crate::{
+    event::Tenure,
+    outcome::Outcome,
+    record::{Ended, Slot},
+    tenure::{Death, Milestone, Role},
+};
+
+impl Update {
+    pub(super) fn spend(&mut self, slot: Slot, hands: &mut Hands<'_, '_>) {
+        let starts = hands.starts();
+        if starts >= hands.scene.policy.tries {
+            let why = format!("it was started {starts} times and never proved itself");
+            self.revert(Outcome::NotProved { why }, hands);
+            return;
+        }
+        hands.spend(&slot);
+        let save = hands.ledger.save(hands.scene.out);
+        self.phase = Phase::Spending(slot, save);
+    }
+
+    pub(super) fn switching_reached(
+        &mut self,
+        slot: &Slot,
+        new: Option<Tenure>,
+        tenure: Tenure,
+        milestone: &Milestone,
+        hands: &mut Hands<'_, '_>,
+    ) {
+        match milestone {
+            Milestone::Active if new == Some(tenure) => {
+                let until = hands.scene.now.ticks.after(hands.scene.policy.proving);
+                hands.step(format!("version {} runs and is being proved", slot.version));
+                self.phase = Phase::Proving(slot.clone(), tenure, until);
+            }
+            Milestone::Gone(death) if new == Some(tenure) => {
+                let outcome = stillborn(death);
+                self.revert(outcome, hands);
+            }
+            Milestone::Gone(_) => self.advance(hands),
+            _ => {}
+        }
+    }
+
+    pub(super) fn switch(&mut self, slot: Slot, new: Option<Tenure>, hands: &mut Hands<'_, '_>) {
+        hands.step(format!("the switch to version {} begins", slot.version));
+        hands.crew.keep(None, Cause::Upgrade, hands.scene.now.ticks);
+        hands.crew.quiesce_all_but(new, hands.scene);
+        self.phase = Phase::Switching(slot, new);
+        self.advance(hands);
+    }
+
+    /// Makes the new worker active as soon as nobody else may hold the hardware.
+    pub(super) fn advance(&mut self, hands: &mut Hands<'_, '_>) {
+        let Phase::Switching(slot, new) = &mut self.phase else {
+            return;
+        };
+        if hands.crew.hardware_held_by_other(*new) {
+            return;
+        }
+        if let Some(new) = *new {
+            hands.crew.activate(new, Cause::Upgrade, hands.scene);
+        } else {
+            *new = Some(hands.crew.start(slot.clone(), Role::Active, hands.scene));
+        }
+    }
+
+    /// Asks for the record with the new worker trusted in it; nobody sees that record before it is durable.
+    pub(super) fn commit(
+        &mut self,
+        slot: Slot,
+        new: Tenure,
+        failures: u32,
+        hands: &mut Hands<'_, '_>,
+    ) {
+        let wall = hands.scene.now.wall;
+        let mut record = hands.ledger.record.clone();
+        record.former = record.active.take();
+        record.active = Some(slot.clone());
+        record.job = None;
+        record.last_update = Some(wall);
+        record.last_outcome = Some(Ended {
+            version: slot.version.clone(),
+            at: wall,
+            outcome: None,
+        });
+        record.strikes.retain(|strike| strike.sha256 != slot.sha256);
+        let save = hands.ledger.save_as(record.clone(), hands.scene.out);
+        self.phase = Phase::Committing(Committing {
+            slot,
+            new,
+            record: Box::new(record),
+            save: Some(save),
+            again: None,
+            failures,
+            dead: None,
+        });
+    }
+
+    pub(super) fn trusted(&mut self, committing: Committing, hands: &mut Hands<'_, '_>) {
+        hands.step(format!("version {} is trusted", committing.slot.version));
+        if let Some(former) = hands.ledger.record.former.take() {
+            self.trash.push(former.id);
+        }
+        hands.ledger.record = *committing.record;
+        hands.crew.trust(committing.slot, hands.scene.now.ticks);
+        hands.told.push(Told::Trusted);
+        self.phase = Phase::Idle;
+    }
+}
+
+/// Why a new worker that ended before it was active is not taken.
+pub(super) fn stillborn(death: &Death) -> Outcome {
+    match death {
+        Death::NotStartable(why) => Outcome::NotStartable { why: why.clone() },
+        Death::NeverHello => Outcome::NeverHello,
+        Death::OtherVersion(said) => Outcome::OtherVersion { said: said.clone() },
+        Death::NotActivated(why) => Outcome::NotActivated { why: why.clone() },
+        Death::NotReady(why) => Outcome::NotReady { why: why.clone() },
+        Death::Silent | Death::Ended(_) | Death::Asked => Outcome::NotReady {
+            why: format!("it {death}"),
+        },
+    }
+}

@@ -1,0 +1,79 @@
+//! An update in words: for the cloud, and for `status`.
+
+use super::{Closing, Committing, Fetching, Phase, Update, Warm, fetching::percent};
+use crate::record::Ledger;
+
+impl Update {
+    /// What the cloud is told as `ota_status`.
+    #[must_use]
+    pub fn ota_status(&self) -> &'static str {
+        match &self.phase {
+            Phase::Idle if self.failed_until.is_some() => "failed",
+            Phase::Idle => "idle",
+            Phase::Fetching(fetching) if fetching.verifying => "verifying",
+            Phase::Opening(_) | Phase::Fetching(_) => "downloading",
+            Phase::Keeping(..) | Phase::Warming(_) => "updating",
+            Phase::Spending(..)
+            | Phase::Switching(..)
+            | Phase::Proving(..)
+            | Phase::Committing(_) => "restarting",
+            Phase::Reverting(_) | Phase::Closing(_) => "failed",
+        }
+    }
+
+    /// Percent of the image on the disk; 0 when no update is under way.
+    #[must_use]
+    pub fn percent(&self, ledger: &Ledger) -> u8 {
+        match (&self.phase, &ledger.record.job) {
+            (Phase::Idle, _) => 0,
+            (Phase::Opening(_), _) => 0,
+            (Phase::Fetching(fetching), Some(job)) => {
+                percent(fetching.on_disk, job.wanted.size).min(99)
+            }
+            (Phase::Closing(_), _) => 0,
+            _ => 100,
+        }
+    }
+
+    /// The phase's name, for `status`.
+    #[must_use]
+    pub fn phase_name(&self) -> &'static str {
+        match &self.phase {
+            Phase::Idle => "idle",
+            Phase::Opening(_) => "opening",
+            Phase::Fetching(_) => "fetching",
+            Phase::Keeping(..) => "keeping",
+            Phase::Warming(_) => "warming",
+            Phase::Spending(..) => "spending",
+            Phase::Switching(..) => "switching",
+            Phase::Proving(..) => "proving",
+            Phase::Committing(_) => "committing",
+            Phase::Reverting(_) => "reverting",
+            Phase::Closing(_) => "closing",
+        }
+    }
+
+    /// What is awaited before the update goes on, in words.
+    #[must_use]
+    pub fn awaited(&self) -> Option<String> {
+        match &self.phase {
+            Phase::Fetching(Fetching { retry: Some(_), .. }) => {
+                Some("the next try of the download".to_owned())
+            }
+            Phase::Warming(warming) => Some(match &warming.step {
+                Warm::Starting => "the new worker to warm up".to_owned(),
+                Warm::Asking => "the device's consent to the switch".to_owned(),
+                Warm::PutOff(_, reason) => format!("the device's consent to the switch: {reason}"),
+                Warm::Marking(_) => "the trial to be on the disk".to_owned(),
+            }),
+            Phase::Switching(..) => Some("the new worker to take over".to_owned()),
+            Phase::Proving(..) => Some("the new worker to prove itself".to_owned()),
+            Phase::Reverting(_) => Some("the old worker to be active again".to_owned()),
+            Phase::Closing(Closing { save: None, .. })
+            | Phase::Committing(Committing { save: None, .. }) => {
+                Some("the disk to take the record".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
