@@ -28,7 +28,7 @@ pub struct Request {
 pub struct RequestFault {
     /// What is wrong with it.
     pub kind: RequestFaultKind,
-    /// Its id, if that could be read.
+    /// Its id, if that could be read; none if the message must not be answered.
     pub id: Option<Id>,
 }
 
@@ -84,10 +84,7 @@ impl RequestFault {
     /// The message to answer with. `None` if there is no id to answer to, or if the message was itself an answer.
     #[must_use]
     pub fn answer(&self) -> Option<Vec<u8>> {
-        let id = self
-            .id
-            .as_ref()
-            .filter(|_| self.kind != RequestFaultKind::Answer)?;
+        let id = self.id.as_ref()?;
         Some(reply_refused(id, self.code(), &self.to_string()))
     }
 }
@@ -153,10 +150,8 @@ fn read(payload: &[u8]) -> Result<(Option<Json>, Request), RequestFault> {
         id: rescued_id(payload),
         kind: fault.into(),
     })?;
-    if message.contains_key("code")
-        && !message.contains_key("params")
-        && !message.contains_key("method")
-    {
+    // The platform's own answers repeat the method, so that only the parameters tell a request.
+    if message.contains_key("code") && !message.contains_key("params") {
         return Err(RequestFault {
             kind: RequestFaultKind::Answer,
             id: None,

@@ -114,12 +114,14 @@ fn a_full_message_takes_no_more_and_says_which_values_remain() {
         }
     );
 
-    let (json, omitted) = write_values(&values, Some(1), 100);
-    assert!(json.len() <= 100, "{}", json.len());
-    assert_eq!(
-        json.iter().filter(|&&byte| byte == b'p').count() + omitted.len(),
-        250
-    );
+    for room in 2..300 {
+        let (json, omitted) = write_values(&values, Some(1), room);
+        assert!(json.len() <= room, "{} bytes in {room}", json.len());
+        assert_eq!(
+            json.iter().filter(|&&byte| byte == b'p').count() + omitted.len(),
+            250
+        );
+    }
 }
 
 #[test]
