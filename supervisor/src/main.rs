@@ -1,2 +1,229 @@
-//! (to be written)
-fn main() {}
+//! Hotplate's supervisor: keeps a device's worker running, upgrades it over the air, and never lets it end up broken.
+//!
+//! This program is the shell around `supervisor-core`: it reads the configuration, opens what there is to open, and lets the spine run.
+//! It decides nothing about workers or updates.
+
+mod cli;
+mod config;
+mod drivers;
+mod exit;
+mod hands;
+mod install;
+mod log;
+mod reactor;
+mod show;
+
+use std::{path::Path, process::ExitCode, time::Duration};
+
+use clap::Parser;
+use supervisor_core::{
+    agent::{Agent, Found, Setup},
+    event::Request,
+};
+use tokio::{runtime, sync::mpsc};
+
+use crate::{
+    cli::{Action, Cli},
+    config::{Config, Loaded},
+    drivers::{
+        MOST_EVENTS, chain,
+        clock::Clock,
+        cloud::Cloud,
+        control::{self, Answer, Control},
+        fetch::Fetch,
+        link::Link,
+        process::Processes,
+        signal::Wishes,
+        store::{Contents, OpenError, State, Store, layout::Layout},
+    },
+    exit::Exit,
+    hands::Hands,
+    install::InstallError,
+    reactor::Ended,
+};
+
+/// Threads for what blocks: the disk, names, certificates. On Windows each pipe of a worker needs one of its own, too.
+const BLOCKING_THREADS: usize = if cfg!(windows) { 16 } else { 2 };
+
+/// A blocking thread without work ends after this.
+const THREAD_REST: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let loaded = config::load(&cli.config, &|name| std::env::var(name).ok());
+    carry_out(cli.action, loaded).into()
+}
+
+fn carry_out(action: Action, Loaded { effective, config }: Loaded) -> Exit {
+    if matches!(action, Action::CheckConfig) {
+        print!("{}", show::settings(&effective));
+    }
+    let config = match config {
+        Ok(config) => config,
+        Err(faults) => {
+            for fault in faults {
+                eprintln!("{}", fault.0);
+            }
+            return Exit::Usage;
+        }
+    };
+    let done = match action {
+        Action::CheckConfig => Ok(()),
+        Action::Install { file, version } => install(&config, &file, version),
+        Action::Status { json } => on_runtime(status(&config, json)),
+        Action::Run => {
+            log::start(config.level);
+            on_runtime(run(config))
+        }
+    };
+    match done {
+        Ok(()) => Exit::Done,
+        Err(failure) => {
+            eprintln!("{}", failure.text);
+            failure.exit
+        }
+    }
+}
+
+/// What is told when something could not be done, and the code it ends with.
+struct Failure {
+    exit: Exit,
+    text: String,
+}
+
+fn unexpected(error: &(dyn std::error::Error + 'static)) -> Failure {
+    Failure {
+        exit: Exit::Unexpected,
+        text: chain(error),
+    }
+}
+
+fn unopened(error: &OpenError) -> Failure {
+    let exit = match error {
+        OpenError::Held { .. } => Exit::AlreadyRunning,
+        OpenError::Unusable { .. } => Exit::Damaged,
+    };
+    Failure {
+        exit,
+        text: chain(error),
+    }
+}
+
+/// One thread for everything that does not block.
+fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_keep_alive(THREAD_REST)
+        .build()
+        .map_err(|why| unexpected(&why))?;
+    let done = runtime.block_on(work);
+    // A disk that hangs must not keep the process.
+    runtime.shutdown_timeout(THREAD_REST);
+    done
+}
+
+fn install(
+    config: &Config,
+    file: &Path,
+    version: supervisor_core::alink::version::Version,
+) -> Result<(), Failure> {
+    let now = Clock::start().now().wall;
+    let (slot, words) =
+        install::install(&config.state, file, version, now).map_err(|error| match &error {
+            InstallError::Open(open) => unopened(open),
+            _ => unexpected(&error),
+        })?;
+    for word in words {
+        eprintln!("{word}");
+    }
+    println!(
+        "version {} is installed as slot {} and active",
+        slot.version, slot.id.0
+    );
+    Ok(())
+}
+
+async fn status(config: &Config, json: bool) -> Result<(), Failure> {
+    let answer = control::ask(&Layout::of(&config.state), &Request::Status).await;
+    let (status, supervisor) = match answer.map_err(|why| unexpected(&why))? {
+        Answer::Status { status, supervisor } => (status, supervisor),
+        Answer::Refused { why } => return Err(unexpected(&control::AskError::Refused(why))),
+    };
+    if json {
+        let mut value = serde_json::to_value(&status).expect("a status has only text keys");
+        value["supervisor"] =
+            serde_json::to_value(supervisor).expect("a footprint has only text keys");
+        println!("{value}");
+    } else {
+        print!("{}", show::status(&status, &supervisor));
+    }
+    Ok(())
+}
+
+async fn run(config: Config) -> Result<(), Failure> {
+    let (state, contents) = State::open(&config.state).map_err(|why| unopened(&why))?;
+    let Contents {
+        record,
+        slots,
+        words,
+    } = contents;
+    let layout = state.layout().clone();
+    let clock = Clock::start();
+    let (events, happened) = mpsc::channel(MOST_EVENTS);
+    let heartbeat = config.policy.life.heartbeat;
+    let link = Link::listen(&layout.run().join("link"), heartbeat, events.clone())
+        .map_err(|why| unexpected(&why))?;
+    let control = Control::listen(&layout, events.clone()).map_err(|why| unexpected(&why))?;
+    let wishes = wishes().map_err(|why| unexpected(&why))?;
+
+    let setup = Setup {
+        identity: config.identity,
+        policy: config.policy,
+        seed: getrandom::u64().map_err(|why| unexpected(&why))?,
+    };
+    let mut agent = Agent::new(setup);
+    let mut commands = Vec::new();
+    let found = Found {
+        record,
+        slots,
+        words,
+    };
+    agent.start(clock.now(), found, &mut commands);
+
+    let mut hands = Hands {
+        cloud: Cloud::new(config.cloud, events.clone()),
+        fetch: Fetch::new(config.fetch, layout.clone(), events.clone()),
+        processes: Processes::new(config.worker, events.clone()),
+        store: Store::start(state, events),
+        link,
+        control,
+        layout,
+    };
+    let ended = reactor::run(&mut agent, clock, happened, wishes, commands, |command| {
+        hands.carry_out(command)
+    })
+    .await;
+    hands.cloud.end().await;
+    match ended {
+        Ended::InOrder => Ok(()),
+        Ended::AtOnce => Err(Failure {
+            exit: Exit::Unexpected,
+            text: "ended without stopping the worker in order".to_owned(),
+        }),
+    }
+}
+
+/// The system's wishes as a queue; two are all that can matter.
+fn wishes() -> std::io::Result<mpsc::Receiver<()>> {
+    let mut wishes = Wishes::listen()?;
+    let (wish, told) = mpsc::channel(2);
+    tokio::spawn(async move {
+        loop {
+            wishes.next().await;
+            // At the bound there are two wishes waiting already, which is as urgent as it gets.
+            let _ = wish.try_send(());
+        }
+    });
+    Ok(told)
+}

@@ -1,0 +1,313 @@
+//! The configuration: one TOML file, parsed once into types that cannot be wrong.
+//!
+//! All faults are found in one reading, each with file, line, key and the next step. Relative paths in the file are relative to the
+//! file, so that the supervisor may be started from anywhere. The secret may come from the environment or from a file of its
+//! own, and wherever it lies in a file, that file must be private.
+
+mod cloud;
+mod reading;
+mod secret;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use supervisor_core::{
+    alink::login::{Identity, Login},
+    policy::{LifePolicy, Policy},
+};
+use tracing::level_filters::LevelFilter;
+
+pub(crate) use self::reading::{Effective, Fault};
+use self::reading::{Form, Reading, Section};
+
+/// The variable that may hold the device's secret. Workers never inherit it.
+pub(crate) const SECRET_VARIABLE: &str = "HOTPLATE_DEVICE_SECRET";
+
+/// No configuration file is longer, in bytes.
+const LARGEST_FILE: u64 = 64 * 1024;
+
+const SECTIONS: [&str; 5] = ["cloud", "update", "worker", "state", "log"];
+
+/// Everything the operator has decided.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// Who the device is.
+    pub(crate) identity: Identity,
+    /// Where the cloud is and how to log in.
+    pub(crate) cloud: Cloud,
+    /// What the brain goes by.
+    pub(crate) policy: Policy,
+    /// How images are fetched.
+    pub(crate) fetch: Fetching,
+    /// How workers are started.
+    pub(crate) worker: Worker,
+    /// The state folder.
+    pub(crate) state: PathBuf,
+    /// The least grave line that is logged.
+    pub(crate) level: LevelFilter,
+}
+
+/// Where the cloud is and how to log in.
+#[derive(Debug, Clone)]
+pub(crate) struct Cloud {
+    /// Name or address of the broker.
+    pub(crate) host: String,
+    /// Its TCP port.
+    pub(crate) port: u16,
+    /// Who vouches for the broker; `None` is plain TCP.
+    pub(crate) trust: Option<Trust>,
+    /// The signed login.
+    pub(crate) login: Login,
+    /// How often the link is tested when it is quiet.
+    pub(crate) keepalive: Duration,
+}
+
+/// Who vouches for a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// The certificates the system trusts.
+    System,
+    /// The certificates in this PEM file, and no other.
+    File(PathBuf),
+}
+
+/// How images are fetched.
+#[derive(Debug, Clone)]
+pub(crate) struct Fetching {
+    /// Who vouches for the firmware server.
+    pub(crate) trust: Trust,
+    /// The longest wait for a connection.
+    pub(crate) connect_limit: Duration,
+    /// The longest wait for the next byte.
+    pub(crate) stall_limit: Duration,
+}
+
+/// How workers are started.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Worker {
+    /// Its arguments.
+    pub(crate) args: Vec<String>,
+    /// Variables added to its environment.
+    pub(crate) env: BTreeMap<String, String>,
+}
+
+/// What a reading gave: every setting found, and either a configuration or the faults.
+pub(crate) struct Loaded {
+    /// Each setting and where it came from.
+    pub(crate) effective: Vec<Effective>,
+    /// The configuration, or all that is wrong with it.
+    pub(crate) config: Result<Config, Vec<Fault>>,
+}
+
+/// Reads the configuration.
+pub(crate) fn load(file: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Loaded {
+    match read(file) {
+        Ok(text) => parse(file, &text, environment),
+        Err(fault) => Loaded {
+            effective: Vec::new(),
+            config: Err(vec![fault]),
+        },
+    }
+}
+
+fn read(file: &Path) -> Result<String, Fault> {
+    let shown = file.display();
+    let told = |why: std::io::Error| {
+        Fault(format!(
+            "`{shown}` cannot be read: {why}; write one after the example `hotplate.example.toml`, or name another with `--config`"
+        ))
+    };
+    let length = std::fs::metadata(file).map_err(told)?.len();
+    if length > LARGEST_FILE {
+        return Err(Fault(format!(
+            "`{shown}` has {length} bytes, more than the {LARGEST_FILE} a configuration may have"
+        )));
+    }
+    std::fs::read_to_string(file).map_err(told)
+}
+
+fn parse(file: &Path, text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Loaded {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let mut reading = Reading::new(file, text);
+    let torn = !reading.faults.is_empty();
+    let mut policy = Policy::default();
+
+    let cloud = cloud::read(&mut reading, file, environment, &mut policy);
+    let fetch = update(&mut reading, folder, cloud.as_ref(), &mut policy);
+    let worker = worker(&mut reading, &mut policy);
+
+    let mut section = reading.section("state");
+    let state = folder.join(section.or("dir", "state".to_owned()));
+    section.end();
+
+    let mut section = reading.section("log");
+    let level = level(&mut section);
+    section.end();
+
+    reading.end(&SECTIONS);
+    let mut faults = reading.faults;
+    if torn {
+        // What follows from a file that is not TOML, such as missing keys, would only hide the real fault.
+        faults.retain(|fault| fault.0.contains("not TOML"));
+    }
+    let config = match cloud {
+        Some((identity, cloud)) if faults.is_empty() => Ok(Config {
+            identity,
+            cloud,
+            policy,
+            fetch,
+            worker,
+            state,
+            level,
+        }),
+        _ => Err(faults),
+    };
+    Loaded {
+        effective: reading.effective,
+        config,
+    }
+}
+
+fn update(
+    reading: &mut Reading<'_>,
+    folder: &Path,
+    cloud: Option<&(Identity, Cloud)>,
+    policy: &mut Policy,
+) -> Fetching {
+    let mut section = reading.section("update");
+    let module = section.text("module");
+    let (shown, origin) = match &module {
+        Some(found) => (found.value.shown(), format!("line {}", found.line)),
+        None => (
+            "the platform's default module".to_owned(),
+            "default".to_owned(),
+        ),
+    };
+    section.list("module", shown, origin);
+    policy.module = module.map(|found| found.value);
+    policy.allow_http = section.or("allow_http", policy.allow_http);
+    policy.largest_image = section.or_where(
+        "largest_image_bytes",
+        policy.largest_image,
+        "a whole number above 0",
+        |size| *size > 0,
+    );
+    policy.query_after_connect = section.or("query_after_connect_s", policy.query_after_connect);
+    policy.query_every = positive(&mut section, "query_every_s", policy.query_every);
+    policy.fetch_retries = count(&mut section, "fetch_retries", policy.fetch_retries, 0);
+    policy.fetch_backoff = backoff(
+        &mut section,
+        ["fetch_wait_s", "fetch_longest_wait_s"],
+        policy.fetch_backoff,
+    );
+    policy.standby = section.or("standby", policy.standby);
+    policy.tries = count(&mut section, "tries", policy.tries, 1);
+    policy.consent_limit = section.or("consent_limit_s", policy.consent_limit);
+    policy.proving = section.or("proving_s", policy.proving);
+    let connect_limit = positive(&mut section, "connect_limit_s", Duration::from_secs(10));
+    let stall_limit = positive(&mut section, "stall_limit_s", Duration::from_secs(30));
+    let trust = match section.text("ca") {
+        Some(found) => {
+            section.list("ca", found.value.shown(), format!("line {}", found.line));
+            Trust::File(folder.join(found.value))
+        }
+        None => {
+            section.list("ca", "as the cloud's, else the system's", "default");
+            cloud
+                .and_then(|(_, cloud)| cloud.trust.clone())
+                .unwrap_or(Trust::System)
+        }
+    };
+    section.end();
+    Fetching {
+        trust,
+        connect_limit,
+        stall_limit,
+    }
+}
+
+fn worker(reading: &mut Reading<'_>, policy: &mut Policy) -> Worker {
+    let mut section = reading.section("worker");
+    let worker = Worker {
+        args: section.or("args", Vec::new()),
+        env: section.or("env", BTreeMap::new()),
+    };
+    let life = &mut policy.life;
+    let limits: [(&'static str, &mut Duration); 7] = [
+        ("hello_limit_s", &mut life.hello_limit),
+        ("warm_up_limit_s", &mut life.warm_up_limit),
+        ("activate_limit_s", &mut life.activate_limit),
+        ("quiesce_limit_s", &mut life.quiesce_limit),
+        ("exit_limit_s", &mut life.exit_limit),
+        ("heartbeat_s", &mut life.heartbeat),
+        ("silence_limit_s", &mut life.silence_limit),
+    ];
+    for (key, limit) in limits {
+        *limit = positive(&mut section, key, *limit);
+    }
+    let LifePolicy {
+        heartbeat,
+        silence_limit,
+        ..
+    } = *life;
+    if silence_limit < heartbeat * 2 {
+        section.fault(
+            "silence_limit_s",
+            None,
+            "must be at least twice `worker.heartbeat_s`, or healthy workers would be stopped",
+        );
+    }
+    policy.respawn_backoff = backoff(
+        &mut section,
+        ["respawn_wait_s", "respawn_longest_wait_s"],
+        policy.respawn_backoff,
+    );
+    policy.respawn_calm = section.or("respawn_calm_s", policy.respawn_calm);
+    section.end();
+    worker
+}
+
+fn level(section: &mut Section<'_, '_>) -> LevelFilter {
+    let level = section.or_where(
+        "level",
+        "info".to_owned(),
+        "one of \"error\", \"warn\", \"info\", \"debug\" and \"trace\"",
+        |level| ["error", "warn", "info", "debug", "trace"].contains(&level.as_str()),
+    );
+    level.parse().unwrap_or(LevelFilter::INFO)
+}
+
+fn positive(section: &mut Section<'_, '_>, key: &'static str, default: Duration) -> Duration {
+    section.or_where(
+        key,
+        default,
+        "a number of seconds above 0, fractions allowed, at most a year",
+        |span| !span.is_zero(),
+    )
+}
+
+fn count(section: &mut Section<'_, '_>, key: &'static str, default: u32, least: u64) -> u32 {
+    let demand = format!("a whole number from {least} to 1000");
+    let count = section.or_where(key, u64::from(default), &demand, |count| {
+        (least..=1000).contains(count)
+    });
+    u32::try_from(count).unwrap_or(default)
+}
+
+fn backoff(
+    section: &mut Section<'_, '_>,
+    [first, longest]: [&'static str; 2],
+    default: (Duration, Duration),
+) -> (Duration, Duration) {
+    let wait = section.or(first, default.0);
+    let most = section.or(longest, default.1.max(wait));
+    if most < wait {
+        section.fault(longest, None, format!("must not be below `{first}`"));
+    }
+    (wait, most)
+}

@@ -1,0 +1,124 @@
+//! Where everything lies in the state folder.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use supervisor_core::{alink::codec::Digest, record::Slot};
+
+/// The name of a worker's program in its slot.
+pub(crate) const IMAGE: &str = if cfg!(windows) {
+    "worker.exe"
+} else {
+    "worker"
+};
+
+/// The description that makes a folder a slot.
+pub(crate) const DESCRIPTION: &str = "slot.json";
+
+/// Folders that are not slots yet begin so.
+pub(crate) const UNBORN: &str = ".born-";
+
+/// The paths in one state folder.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// Makes the folders that are missing, private to this user where the system has modes.
+    pub(crate) fn make(root: &Path) -> io::Result<Self> {
+        make_private(root)?;
+        let layout = Self {
+            // Absolute, so that a worker's program is found whatever folder is the current one.
+            root: std::path::absolute(root)?,
+        };
+        for folder in [layout.slots(), layout.parts(), layout.run()] {
+            make_private(&folder)?;
+        }
+        Ok(layout)
+    }
+
+    /// Names the paths without touching anything.
+    pub(crate) fn of(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+        }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    /// The process id of whoever holds the lock; beside it, as Windows lets nobody read a locked file.
+    pub(crate) fn holder(&self) -> PathBuf {
+        self.run().join("pid")
+    }
+
+    /// Where the address of the control socket is written.
+    pub(crate) fn control_address(&self) -> PathBuf {
+        self.run().join("control.address")
+    }
+
+    pub(crate) fn records(&self) -> [PathBuf; 2] {
+        [self.root.join("record.a"), self.root.join("record.b")]
+    }
+
+    pub(crate) fn slots(&self) -> PathBuf {
+        self.root.join("slots")
+    }
+
+    pub(crate) fn parts(&self) -> PathBuf {
+        self.root.join("parts")
+    }
+
+    pub(crate) fn run(&self) -> PathBuf {
+        self.root.join("run")
+    }
+
+    pub(crate) fn slot(&self, slot: &Slot) -> PathBuf {
+        self.slots().join(format!("{}-{}", slot.id.0, slot.version))
+    }
+
+    pub(crate) fn image(&self, slot: &Slot) -> PathBuf {
+        self.slot(slot).join(IMAGE)
+    }
+
+    /// Where an image with this digest is collected.
+    pub(crate) fn part(&self, digest: &Digest) -> PathBuf {
+        self.parts().join(format!("{digest}.part"))
+    }
+}
+
+#[cfg(unix)]
+fn make_private(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+}
+
+#[cfg(windows)]
+fn make_private(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)
+}
+
+/// Makes a folder's entries durable.
+#[cfg(unix)]
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    fs::File::open(folder)?.sync_all()
+}
+
+/// Windows has no such call: NTFS journals the entries, and a file's own sync takes its entry along.
+#[cfg(windows)]
+pub(crate) fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}

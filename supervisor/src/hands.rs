@@ -1,0 +1,57 @@
+//! Which hand carries out which command.
+
+use std::ops::ControlFlow;
+
+use supervisor_core::event::Command;
+
+use crate::{
+    drivers::{
+        cloud::Cloud, control::Control, fetch::Fetch, link::Link, process::Processes, store::Store,
+        store::layout::Layout,
+    },
+    log,
+};
+
+/// All drivers.
+#[derive(Debug)]
+pub(crate) struct Hands {
+    pub(crate) cloud: Cloud,
+    pub(crate) fetch: Fetch,
+    pub(crate) store: Store,
+    pub(crate) processes: Processes,
+    pub(crate) link: Link,
+    pub(crate) control: Control,
+    pub(crate) layout: Layout,
+}
+
+impl Hands {
+    /// Carries out a command without waiting; breaks at `Exit`.
+    pub(crate) fn carry_out(&mut self, command: Command) -> ControlFlow<()> {
+        match command {
+            Command::Connect => self.cloud.connect(),
+            Command::Subscribe { topics } => self.cloud.subscribe(topics),
+            Command::Publish {
+                ticket,
+                topic,
+                payload,
+            } => self.cloud.publish(ticket, topic, payload),
+            Command::Disconnect => self.cloud.disconnect(),
+            Command::Fetch(order) => self.fetch.start(order),
+            Command::AbandonFetch { job } => self.fetch.abandon(job),
+            Command::Save { save, record } => self.store.save(save, record),
+            Command::RemoveSlot { slot } => self.store.remove(slot),
+            Command::Spawn { tenure, slot } => {
+                let leash = self.link.leash(tenure);
+                self.processes
+                    .spawn(tenure, self.layout.image(&slot), leash);
+            }
+            Command::Kill { tenure } => self.processes.kill(tenure),
+            Command::Send { tenure, message } => self.link.send(tenure, message),
+            Command::HangUp { tenure } => self.link.hang_up(tenure),
+            Command::Answer { asker, reply } => self.control.answer(asker, reply),
+            Command::Note(note) => log::note(&note),
+            Command::Exit => return ControlFlow::Break(()),
+        }
+        ControlFlow::Continue(())
+    }
+}

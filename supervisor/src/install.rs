@@ -1,0 +1,105 @@
+//! `install`: a program file becomes the active worker, without a cloud and while no supervisor runs.
+//!
+//! The slot is born exactly as a downloaded one. What the operator installs by hand is trusted: an update that was under way is dropped,
+//! and an older verdict on this very build is lifted.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+use supervisor_core::{
+    alink::version::Version,
+    record::{Slot, SlotId},
+    time::Wall,
+};
+
+use crate::drivers::store::{Contents, OpenError, State, at, birth::birth};
+
+/// Why a worker was not installed; the one before it, if any, is still active.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InstallError {
+    /// The state folder cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The file cannot be used.
+    #[error("`{0}` cannot be installed")]
+    File(PathBuf, #[source] io::Error),
+    /// The slot or the record could not be written.
+    #[error("the state folder cannot be written")]
+    State(#[source] io::Error),
+}
+
+/// Installs a program file; gives the new slot and what was found damaged on the way.
+pub(crate) fn install(
+    root: &Path,
+    file: &Path,
+    version: Version,
+    now: Wall,
+) -> Result<(Slot, Vec<String>), InstallError> {
+    let (mut state, contents) = State::open(root)?;
+    let Contents {
+        record,
+        slots,
+        words,
+    } = contents;
+    let mut record = record.unwrap_or_default();
+    // Without a record, numbers go on after the slots that are there.
+    let beyond = slots.iter().map(|slot| slot.id.0 + 1).max();
+    let number = record.next_slot.max(beyond.unwrap_or(0)).max(1);
+
+    let layout = state.layout().clone();
+    let part = layout.parts().join(format!("install-{number}.part"));
+    let (sha256, size) =
+        copy(file, &part).map_err(|why| InstallError::File(file.to_owned(), why))?;
+    let slot = Slot {
+        id: SlotId(number),
+        version,
+        sha256,
+        size,
+    };
+    birth(&layout, &part, &slot).map_err(InstallError::State)?;
+
+    record.next_slot = number + 1;
+    record.strikes.retain(|strike| strike.sha256 != slot.sha256);
+    record.job = None;
+    record.former = record.active.replace(slot.clone());
+    record.last_update = Some(now);
+    state.save(record).map_err(InstallError::State)?;
+    Ok((slot, words))
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<(String, u64)> {
+    let mut source = File::open(from)?;
+    if !source.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    let mut target = File::create(to).map_err(|why| at(to, &why))?;
+    let mut sha256 = Sha256::new();
+    let mut size = 0;
+    let mut bytes = vec![0; 64 * 1024];
+    loop {
+        let count = source.read(&mut bytes)?;
+        if count == 0 {
+            break;
+        }
+        sha256.update(&bytes[..count]);
+        target
+            .write_all(&bytes[..count])
+            .map_err(|why| at(to, &why))?;
+        size += count as u64;
+    }
+    if size == 0 {
+        let _ = fs::remove_file(to);
+        return Err(io::Error::other("it is empty"));
+    }
+    target.sync_all().map_err(|why| at(to, &why))?;
+    let hex = sha256
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Ok((hex, size))
+}

@@ -1,0 +1,131 @@
+//! What people read on standard output: the status, and the settings in force.
+
+use std::{
+    fmt::Write as _,
+    io::{self, IsTerminal},
+};
+
+use supervisor_core::status::{Status, WorkerStatus};
+
+use crate::{config::Effective, drivers::host::Footprint};
+
+/// The status as a table.
+pub(crate) fn status(status: &Status, supervisor: &Footprint) -> String {
+    let mut rows: Vec<(&str, String)> = Vec::new();
+    let phase = match &status.wanted {
+        Some(wanted) => format!("{}, to {wanted}, {} %", status.phase, status.ota_progress),
+        None => status.phase.clone(),
+    };
+    rows.push(("phase", phase));
+    rows.push((
+        "version",
+        or_none(status.version.as_deref(), "no worker is installed"),
+    ));
+    if let Some(awaited) = &status.awaited {
+        rows.push(("awaited", awaited.clone()));
+    }
+    for worker in &status.workers {
+        rows.push(("worker", life(worker)));
+    }
+    let cloud = if status.cloud_up { "up" } else { "down" };
+    let mut cloud = format!(
+        "{}, connected {}",
+        coloured(cloud, status.cloud_up),
+        times(status.cloud_connections)
+    );
+    if let Some(word) = &status.cloud_word {
+        let _ = write!(cloud, ": {word}");
+    }
+    rows.push(("cloud", cloud));
+    if let Some(ended) = &status.last_outcome {
+        let how = match &ended.outcome {
+            None => coloured("done", true),
+            Some(outcome) => format!("{}: {outcome}", coloured("failed", false)),
+        };
+        rows.push((
+            "last update",
+            format!("{} at {}, {how}", ended.version, ended.at.rfc3339()),
+        ));
+    }
+    if let Some(refusal) = &status.last_refusal {
+        rows.push(("refused", refusal.clone()));
+    }
+    if status.respawns > 0 {
+        rows.push(("respawns", status.respawns.to_string()));
+    }
+    if status.strangers > 0 {
+        rows.push(("strangers", status.strangers.to_string()));
+    }
+    let own = footprint(supervisor.memory_bytes, supervisor.cpu_permille);
+    rows.push(("supervisor", format!("process {}{own}", supervisor.pid)));
+    table(&rows)
+}
+
+fn life(worker: &WorkerStatus) -> String {
+    let mut text = format!(
+        "{} {}, {}, {}",
+        worker.role, worker.version, worker.stage, worker.health
+    );
+    if let Some(pid) = worker.pid {
+        let _ = write!(text, ", process {pid}");
+    }
+    text + &footprint(worker.memory_bytes, worker.cpu_permille)
+}
+
+fn footprint(memory: Option<u64>, cpu: Option<u32>) -> String {
+    let mut text = String::new();
+    if let Some(bytes) = memory {
+        let _ = write!(text, ", {:.1} MB", bytes as f64 / 1e6);
+    }
+    if let Some(permille) = cpu {
+        let _ = write!(text, ", {:.1} % of a core", f64::from(permille) / 10.0);
+    }
+    text
+}
+
+fn times(count: u64) -> String {
+    match count {
+        0 => "never".to_owned(),
+        1 => "once".to_owned(),
+        count => format!("{count} times"),
+    }
+}
+
+fn or_none(text: Option<&str>, none: &str) -> String {
+    text.unwrap_or(none).to_owned()
+}
+
+fn coloured(text: &str, good: bool) -> String {
+    if !io::stdout().is_terminal() {
+        return text.to_owned();
+    }
+    let colour = if good { 32 } else { 31 };
+    format!("\x1b[{colour}m{text}\x1b[0m")
+}
+
+fn table(rows: &[(&str, String)]) -> String {
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    rows.iter().fold(String::new(), |mut text, (name, value)| {
+        let _ = writeln!(text, "{name:width$}  {value}");
+        text
+    })
+}
+
+/// Every setting, its value and where it came from.
+pub(crate) fn settings(effective: &[Effective]) -> String {
+    let key = effective.iter().map(|it| it.key.len()).max().unwrap_or(0);
+    let value = effective
+        .iter()
+        .map(|it| it.value.chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(60);
+    effective.iter().fold(String::new(), |mut text, it| {
+        let _ = writeln!(
+            text,
+            "{:key$} = {:value$}  # {}",
+            it.key, it.value, it.origin
+        );
+        text
+    })
+}
