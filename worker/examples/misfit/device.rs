@@ -1,0 +1,225 @@
+//! The misfit as a device: it counts, and misbehaves where its orders say so.
+
+use std::{
+    future::pending,
+    process::exit,
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use worker_sdk::{
+    Consent, Device, Fault, Health, Refusal, Reporter, Resume, Value, ValueMap,
+    model::{Field, Kind, Model, Property, Service},
+};
+
+use crate::{
+    journal::Journal,
+    orders::{Deed, Orders},
+};
+
+/// How it dies when told to.
+const DIED: i32 = 4;
+/// How long a blocked thread stays blocked, at most; then the process ends, so that nothing is left behind.
+const LONGEST_BLOCK: Duration = Duration::from_secs(600);
+const PERIOD: Duration = Duration::from_millis(50);
+
+/// Where it stood.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Count {
+    /// How many turns all lives together had, and what was added.
+    count: i64,
+}
+
+/// The device.
+pub(crate) struct Misfit {
+    orders: Orders,
+    journal: Journal,
+    count: i64,
+    live: Option<(Reporter, Instant)>,
+    asked: AtomicU32,
+}
+
+impl Misfit {
+    /// One that obeys.
+    pub(crate) fn new(orders: Orders, journal: Journal) -> Self {
+        Self {
+            orders,
+            journal,
+            count: 0,
+            live: None,
+            asked: AtomicU32::new(0),
+        }
+    }
+
+    /// Told to do this, and the time for it has come.
+    fn due(&self, deed: Deed) -> bool {
+        let after = Duration::from_millis(self.orders.after_ms);
+        self.orders.deed == deed
+            && self
+                .live
+                .as_ref()
+                .is_some_and(|(_, since)| since.elapsed() >= after)
+    }
+
+    fn remember(&self) {
+        if let Some((report, _)) = &self.live {
+            report.set("count", self.count);
+        }
+    }
+
+    fn tell(&self) {
+        self.remember();
+        if let Some((report, _)) = &self.live {
+            report.publish();
+        }
+    }
+}
+
+impl Device for Misfit {
+    type Snapshot = Count;
+
+    fn model(&self) -> Model {
+        let count = |id, name| Field {
+            id,
+            name,
+            kind: Kind::Int {
+                min: 0,
+                max: i64::from(i32::MAX),
+                unit: "",
+            },
+        };
+        let said = self.orders.says.as_ref().unwrap_or(&self.orders.version);
+        Model {
+            name: "Misfit",
+            version: said.clone(),
+            properties: vec![Property {
+                field: count("count", "计数"),
+                writable: true,
+            }],
+            services: vec![Service {
+                id: "add",
+                name: "增加",
+                inputs: vec![count("by", "增量")],
+                outputs: vec![count("count", "计数")],
+            }],
+            events: vec![],
+        }
+    }
+
+    async fn warm_up(&mut self) -> Result<(), Fault> {
+        match self.orders.deed {
+            Deed::Unfit => return Err(Fault(self.orders.why())),
+            Deed::NeverReady => pending().await,
+            _ => {}
+        }
+        self.journal.note("ready");
+        Ok(())
+    }
+
+    async fn activate(
+        &mut self,
+        report: Reporter,
+        from: Option<Resume<Count>>,
+    ) -> Result<(), Fault> {
+        match self.orders.deed {
+            Deed::FailActivate => return Err(Fault(self.orders.why())),
+            Deed::HangActivate => pending().await,
+            _ => {}
+        }
+        let cause = from.as_ref().map(|from| format!("{:?}", from.cause));
+        self.count = from.map_or(0, |from| from.state.count);
+        self.live = Some((report, Instant::now()));
+        self.journal
+            .note_with("active", json!({ "count": self.count, "cause": cause }));
+        self.tell();
+        Ok(())
+    }
+
+    fn period(&self) -> Option<Duration> {
+        Some(PERIOD)
+    }
+
+    async fn tick(&mut self) {
+        if self.due(Deed::DieWhileProving) {
+            self.journal.note("died");
+            exit(DIED);
+        }
+        if self.due(Deed::HangWhileProving) {
+            self.journal.note("hung");
+            std::thread::sleep(LONGEST_BLOCK);
+            exit(DIED);
+        }
+        self.count = self.count.saturating_add(1).min(i64::from(i32::MAX));
+        if self.orders.ticks {
+            self.journal
+                .note_with("tick", json!({ "count": self.count }));
+        }
+        self.remember();
+    }
+
+    async fn set(&mut self, name: &str, value: Value) -> Result<(), Refusal> {
+        match value {
+            Value::Int(count) if name == "count" => {
+                self.count = count;
+                self.tell();
+                Ok(())
+            }
+            _ => Err(refused(format!("`{name}` cannot be set to that"))),
+        }
+    }
+
+    async fn call(&mut self, service: &str, args: ValueMap) -> Result<ValueMap, Refusal> {
+        match (service, args.get("by")) {
+            ("add", Some(Value::Int(by))) => {
+                self.count = self.count.saturating_add(*by).min(i64::from(i32::MAX));
+                self.tell();
+                Ok(ValueMap::from([("count".to_owned(), self.count.into())]))
+            }
+            _ => Err(refused(format!("`{service}` cannot be called like that"))),
+        }
+    }
+
+    fn may_switch(&self) -> Consent {
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        let unwilling = self.orders.times.is_none_or(|times| asked < times);
+        if self.orders.deed == Deed::Later && unwilling {
+            self.journal.note("later");
+            return Consent::Later {
+                after_ms: self.orders.after_ms,
+                reason: self.orders.why(),
+            };
+        }
+        Consent::Now
+    }
+
+    fn snapshot(&self) -> Count {
+        Count { count: self.count }
+    }
+
+    async fn quiesce(&mut self) -> Count {
+        if self.orders.deed == Deed::KeepHandover {
+            self.journal.note("kept");
+            pending::<()>().await;
+        }
+        self.live = None;
+        self.journal
+            .note_with("quiesced", json!({ "count": self.count }));
+        self.snapshot()
+    }
+
+    fn health(&self) -> Health {
+        if self.due(Deed::UnwellWhileProving) {
+            return Health::Unwell {
+                reason: self.orders.why(),
+            };
+        }
+        Health::Well
+    }
+}
+
+fn refused(message: String) -> Refusal {
+    Refusal { code: 460, message }
+}

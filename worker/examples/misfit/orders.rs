@@ -1,0 +1,228 @@
+//! What a misfit is told to do: JSON behind its own executable.
+//!
+//! The last bytes of the file are `<json><u32 little-endian length of the json>HOTMISFIT`. Operating systems ignore what
+//! follows an executable's last section, so a stamped copy runs like the original.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+/// How to use this program.
+pub(crate) const USAGE: &str = "\
+this worker misbehaves as its image says; make an image with
+  misfit --stamp <this program> <out> '{\"version\":\"1.0.8\",\"do\":\"never-hello\"}'
+keys: version, do, and if wanted: says (the version its hello names), after_ms, times, instead, reason, journal, ticks
+do:   behave, never-hello, connect-and-be-silent, exit-at-once, unfit, never-ready, fail-activate, hang-activate,
+      die-while-proving, hang-while-proving, unwell-while-proving, other-version, keep-handover, later,
+      garbage-frame, too-long-frame, truncated-frame, stale-token";
+
+const MARK: &[u8; 9] = b"HOTMISFIT";
+const TAIL: usize = 4 + MARK.len();
+/// The longest orders, in bytes.
+const LONGEST: usize = 4096;
+
+/// What to do, and under which name.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Orders {
+    /// The version of this image.
+    pub(crate) version: String,
+    /// What to do.
+    #[serde(rename = "do", default)]
+    pub(crate) deed: Deed,
+    /// The version the hello names, when it is not `version`.
+    #[serde(default)]
+    pub(crate) says: Option<String>,
+    /// `die-`, `hang-` and `unwell-while-proving`: how long after activation. `later`: when to ask again. In milliseconds.
+    #[serde(default)]
+    pub(crate) after_ms: u64,
+    /// `later`: how often, before it consents; without it, always.
+    #[serde(default)]
+    pub(crate) times: Option<u32>,
+    /// The three bad frames: instead of the hello, not after the welcome.
+    #[serde(default)]
+    pub(crate) instead: bool,
+    /// The sentence of `unfit`, `fail-activate`, `unwell-while-proving` and `later`.
+    #[serde(default)]
+    pub(crate) reason: Option<String>,
+    /// Where to append one line of JSON per event of its life.
+    #[serde(default)]
+    pub(crate) journal: Option<PathBuf>,
+    /// Note each turn of the control loop too.
+    #[serde(default)]
+    pub(crate) ticks: bool,
+}
+
+impl Orders {
+    /// The reason it was told to give.
+    pub(crate) fn why(&self) -> String {
+        self.reason
+            .clone()
+            .unwrap_or_else(|| "it was told so".to_owned())
+    }
+}
+
+/// How to misbehave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Deed {
+    /// Not at all: a small good device that counts.
+    #[default]
+    Behave,
+    /// Run, and never connect.
+    NeverHello,
+    /// Connect, and say nothing.
+    ConnectAndBeSilent,
+    /// Exit with code 3 before anything else.
+    ExitAtOnce,
+    /// Fail the warm-up.
+    Unfit,
+    /// Never finish the warm-up.
+    NeverReady,
+    /// Answer activation with an error.
+    FailActivate,
+    /// Never answer activation.
+    HangActivate,
+    /// Exit with code 4 after activation.
+    DieWhileProving,
+    /// Block the thread after activation, heartbeats and all.
+    HangWhileProving,
+    /// Report bad health after activation.
+    UnwellWhileProving,
+    /// Behave, under the version in `says`.
+    OtherVersion,
+    /// Never answer a request to hand over.
+    KeepHandover,
+    /// Ask for a later switch.
+    Later,
+    /// Send a frame of bytes that mean nothing.
+    GarbageFrame,
+    /// Announce a frame longer than allowed.
+    TooLongFrame,
+    /// Announce a frame, send half of it and leave.
+    TruncatedFrame,
+    /// Say hello with a token that is not the leash's.
+    StaleToken,
+}
+
+/// The orders behind the running executable, if there are any.
+pub(crate) fn own() -> io::Result<Option<Orders>> {
+    let mut file = File::open(std::env::current_exe()?)?;
+    Ok(match trailer(&mut file)? {
+        Some((_, json)) => Some(parse(&json)?),
+        None => None,
+    })
+}
+
+/// Copies the executable `from` to `to`, with `json` instead of the orders it may have had.
+pub(crate) fn stamp(from: &Path, to: &Path, json: &str) -> io::Result<()> {
+    parse(json.as_bytes())?;
+    let length = u32::try_from(json.len())
+        .ok()
+        .filter(|length| *length as usize <= LONGEST)
+        .ok_or_else(|| invalid(format!("the orders are longer than {LONGEST} bytes")))?;
+    let image = match trailer(&mut File::open(from)?)? {
+        Some((image, _)) => image,
+        None => std::fs::metadata(from)?.len(),
+    };
+    std::fs::copy(from, to)?; // Keeps the permission to execute.
+    let mut file = OpenOptions::new().write(true).open(to)?;
+    file.set_len(image)?;
+    file.seek(SeekFrom::End(0))?;
+    file.write_all(&[json.as_bytes(), &length.to_le_bytes(), MARK].concat())?;
+    file.sync_all()
+}
+
+/// Where the image ends and its trailer begins, and the orders in between.
+fn trailer(file: &mut File) -> io::Result<Option<(u64, Vec<u8>)>> {
+    let total = file.seek(SeekFrom::End(0))?;
+    let Some(before_tail) = total.checked_sub(TAIL as u64) else {
+        return Ok(None);
+    };
+    file.seek(SeekFrom::Start(before_tail))?;
+    let mut tail = [0; TAIL];
+    file.read_exact(&mut tail)?;
+    let Some(length) = tail.strip_suffix(MARK) else {
+        return Ok(None);
+    };
+    let length = length
+        .iter()
+        .rev()
+        .fold(0_usize, |sum, byte| (sum << 8) | usize::from(*byte));
+    if length > LONGEST {
+        return Err(invalid(format!("orders of {length} bytes")));
+    }
+    let image = before_tail
+        .checked_sub(length as u64)
+        .ok_or_else(|| invalid("orders longer than the file".to_owned()))?;
+    file.seek(SeekFrom::Start(image))?;
+    let mut json = vec![0; length];
+    file.read_exact(&mut json)?;
+    Ok(Some((image, json)))
+}
+
+fn parse(json: &[u8]) -> io::Result<Orders> {
+    serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))
+}
+
+fn invalid(what: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamped_copy_can_be_stamped_again_and_keeps_only_the_last_orders() {
+        let folder = std::env::temp_dir().join(format!("misfit-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (plain, once, twice) = (folder.join("a"), folder.join("b"), folder.join("c"));
+        std::fs::write(&plain, b"an image").unwrap();
+        let orders = r#"{"version":"1.0.8","do":"later","after_ms":5}"#;
+        stamp(&plain, &once, orders).unwrap();
+        stamp(&once, &twice, r#"{"version":"1.0.9"}"#).unwrap();
+
+        let read = |path: &Path| trailer(&mut File::open(path).unwrap()).unwrap();
+        assert!(read(&plain).is_none());
+        let (image, json) = read(&once).unwrap();
+        assert_eq!((image, json.as_slice()), (8, orders.as_bytes()));
+        let told = parse(&json).unwrap();
+        assert_eq!((told.deed, told.after_ms), (Deed::Later, 5));
+        let (image, json) = read(&twice).unwrap();
+        assert_eq!(
+            (image, json.as_slice()),
+            (8, br#"{"version":"1.0.9"}"#.as_slice())
+        );
+        assert_eq!(parse(&json).unwrap().deed, Deed::Behave);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn orders_that_are_misspelt_too_long_or_cut_are_refused() {
+        assert!(parse(br#"{"version":"1","do":"behaves"}"#).is_err());
+        assert!(parse(br#"{"version":"1","after":5}"#).is_err());
+        assert!(parse(br#"{"do":"behave"}"#).is_err());
+        let path = std::env::temp_dir().join(format!("misfit-cut-{}", std::process::id()));
+        for length in [50_u32, 4097, u32::MAX] {
+            std::fs::write(&path, [&length.to_le_bytes()[..], MARK].concat()).unwrap();
+            assert!(
+                trailer(&mut File::open(&path).unwrap()).is_err(),
+                "{length}"
+            );
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn the_usage_names_every_deed() {
+        for name in USAGE.split("do:").nth(1).unwrap().split(',') {
+            let json = format!(r#"{{"version":"1","do":"{}"}}"#, name.trim());
+            parse(json.as_bytes()).unwrap();
+        }
+    }
+}
