@@ -99,6 +99,7 @@ fn clippy(workspace: &Workspace) -> Outcome {
         "clippy",
         "--workspace",
         "--all-targets",
+        "--all-features",
         "--locked",
         "--quiet",
         "--",

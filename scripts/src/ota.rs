@@ -1,15 +1,18 @@
 //! `cargo xtask ota`: gives a device a new version.
 //!
-//! Through a broker, the offer is published as the platform would push it, and the image must already lie on a web server.
-//! The upgrade is followed to its end, which is the device reporting the new version, and never a hundred percent of progress.
+//! Through the emulator, the image is uploaded and a job started, as in the platform's console. Through a broker, the offer is
+//! published as the platform would push it, and the image must already lie on a web server. Either way the upgrade is followed to its end, which is the device reporting the new version, and never a hundred percent of progress.
 
 mod broker;
 mod device;
+mod emulator;
 mod follow;
+mod http;
 mod image;
 
 use broker::Broker;
 use device::Device;
+use http::Server;
 use image::Sign;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,12 +32,14 @@ pub(crate) struct Args {
     /// The digest the offer carries
     #[arg(long, value_enum, default_value = "md5")]
     sign: Sign,
-    /// Publish the offer at this broker (host:port, plain MQTT)
-    #[arg(long, value_name = "HOST:PORT", requires = "url", value_parser = host_and_port)]
-    broker: (String, u16),
-    /// Where the device finds the image
-    #[arg(long)]
+    #[command(flatten)]
+    through: Through,
+    /// Where the device finds the image, when a broker is used
+    #[arg(long, conflicts_with = "emulator")]
     url: Option<String>,
+    /// Let the device fetch over TLS, when an emulator with TLS is used
+    #[arg(long, conflicts_with = "broker")]
+    https: bool,
     /// User name at the broker; the password is taken from HOTPLATE_BROKER_PASSWORD
     #[arg(long)]
     user: Option<String>,
@@ -46,12 +51,27 @@ pub(crate) struct Args {
     timeout: u64,
 }
 
+/// Who tells the device.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Through {
+    /// Upload the image to this emulator and start a job there
+    #[arg(long, value_name = "http://HOST:PORT")]
+    emulator: Option<Server>,
+    /// Publish the offer at this broker (plain MQTT)
+    #[arg(long, value_name = "HOST:PORT", requires = "url", value_parser = host_and_port)]
+    broker: Option<(String, u16)>,
+}
+
 /// The version could not be given.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OtaError {
     /// There is no image to offer.
     #[error(transparent)]
     Image(#[from] image::ImageError),
+    /// The emulator could not be used.
+    #[error(transparent)]
+    Emulator(#[from] emulator::EmulatorError),
     /// The broker could not be used.
     #[error(transparent)]
     Broker(#[from] broker::BrokerError),
@@ -75,24 +95,15 @@ pub(crate) fn ota(args: &Args) -> Result<bool, crate::Error> {
     let limit = Duration::from_secs(args.timeout);
     runtime
         .block_on(async {
-            tokio::time::timeout(limit, through_broker(args))
+            tokio::time::timeout(limit, give(args))
                 .await
                 .map_err(|_| OtaError::Late(args.timeout))?
         })
         .map_err(crate::Error::Ota)
 }
 
-async fn through_broker(args: &Args) -> Result<bool, OtaError> {
+async fn give(args: &Args) -> Result<bool, OtaError> {
     let image = image::inspect(&args.file, args.sign)?;
-    let url = args.url.as_deref().unwrap_or_default();
-    let push = broker::push(&image, &args.version, url, args.sign, broker::now_id());
-    let login = args.user.clone().map(|user| {
-        (
-            user,
-            std::env::var("HOTPLATE_BROKER_PASSWORD").unwrap_or_default(),
-        )
-    });
-    let (host, port) = args.broker.clone();
     println!(
         "{} {} ({} bytes, {} {}) to {}",
         args.file.display(),
@@ -102,14 +113,38 @@ async fn through_broker(args: &Args) -> Result<bool, OtaError> {
         image.digest,
         args.device
     );
-    let end = broker::offer(
-        &Broker { host, port, login },
-        &args.device,
-        &args.version,
-        &push,
-        !args.no_follow,
-    )
-    .await?;
+    let follow = !args.no_follow;
+    let end = match (&args.through.emulator, &args.through.broker) {
+        (Some(emulator), _) => {
+            emulator::offer(
+                emulator,
+                &args.device,
+                &args.file,
+                &args.version,
+                args.sign,
+                args.https,
+                follow,
+            )
+            .await?
+        }
+        (None, Some((host, port))) => {
+            let url = args.url.as_deref().unwrap_or_default();
+            let push = broker::push(&image, &args.version, url, args.sign, broker::now_id());
+            let login = args.user.clone().map(|user| {
+                (
+                    user,
+                    std::env::var("HOTPLATE_BROKER_PASSWORD").unwrap_or_default(),
+                )
+            });
+            let broker = Broker {
+                host: host.clone(),
+                port: *port,
+                login,
+            };
+            broker::offer(&broker, &args.device, &args.version, &push, follow).await?
+        }
+        (None, None) => unreachable!("the command line demands one of them"),
+    };
     Ok(end.is_none_or(|end| end == follow::End::Succeeded))
 }
 
