@@ -40,7 +40,8 @@ pub trait Device: Send + 'static {
     }
 
     /// Set one property. The value already has the type and range the model declares.
-    fn set(&mut self, name: &str, value: Value) -> impl Future<Output = Result<(), Refusal>> + Send;
+    fn set(&mut self, name: &str, value: Value)
+    -> impl Future<Output = Result<(), Refusal>> + Send;
 
     /// Call one service. The arguments already have the types and ranges the model declares.
     fn call(
