@@ -1,0 +1,501 @@
+//! OTA jobs: who gets which package, when it is pushed, and what reports mean for the tasks.
+//!
+//! The life of a single task is in [`super::task`]; here is what joins it with devices, packages and connections.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rumqttc::QoS;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::offer::Transport;
+use super::task::{Rules, Task};
+use super::{Fail, Millis, PROGRESS, World, keep};
+use crate::faults::FaultName;
+use crate::firmware::{DEFAULT_MODULE, LARGEST_OVER_MQTT, StoredFile};
+use crate::login::DeviceId;
+use crate::state::{JobState, Progress, TaskView};
+use crate::wire::integer;
+
+/// A job to be started: one package for some devices.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rollout {
+    /// The package.
+    pub firmware: u64,
+    /// Its devices.
+    pub devices: Vec<DeviceId>,
+    /// How they fetch it.
+    #[serde(default)]
+    pub transport: Transport,
+    /// Whether it is pushed; otherwise devices find it only by asking (`NeedPush`, document 147496).
+    #[serde(default = "yes")]
+    pub push: bool,
+    /// From a device's first progress report; none if absent. The platform allows 1 to 1440 minutes.
+    #[serde(default, rename = "time_limit_ms", deserialize_with = "optional_ms")]
+    pub time_limit: Option<Duration>,
+    /// How many further tries follow a failure.
+    #[serde(default)]
+    pub retries: u32,
+    /// How long after the failure.
+    #[serde(default, rename = "retry_interval_ms", deserialize_with = "ms")]
+    pub retry_interval: Duration,
+    /// Whether it replaces another open task of the same device and module, instead of failing.
+    #[serde(default)]
+    pub overwrite: bool,
+    /// Tags sent along in `extData`; at most 10.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn ms<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    u64::deserialize(from).map(Duration::from_millis)
+}
+
+fn optional_ms<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    Option::<u64>::deserialize(from).map(|ms| ms.map(Duration::from_millis))
+}
+
+impl Rollout {
+    /// A pushed job over HTTP for one device, without time limit or retry.
+    #[must_use]
+    pub fn new(firmware: u64, device: &DeviceId) -> Self {
+        Self {
+            firmware,
+            devices: vec![device.clone()],
+            transport: Transport::Http,
+            push: true,
+            time_limit: None,
+            retries: 0,
+            retry_interval: Duration::ZERO,
+            overwrite: false,
+            tags: BTreeMap::new(),
+        }
+    }
+}
+
+/// Why a job was not started.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JobError {
+    /// No such package.
+    #[error("no firmware `{0}`")]
+    Firmware(u64),
+    /// No such device.
+    #[error("no device `{0}`")]
+    Device(DeviceId),
+    /// The package cannot go over MQTT: several files, or more than 16 MiB.
+    #[error("firmware `{0}` has several files or over 16 MiB and cannot be fetched over MQTT")]
+    OverMqtt(u64),
+    /// The firmware server over TLS does not run.
+    #[error("the emulator was started without TLS")]
+    NoTls,
+    /// More than 10 tags.
+    #[error("{0} tags, but 10 are allowed")]
+    Tags(usize),
+    /// No such job.
+    #[error("no job `{0}`")]
+    Job(u64),
+}
+
+/// A running or finished job.
+#[derive(Debug)]
+pub(crate) struct Job {
+    rollout: Rollout,
+    module: String,
+    tasks: BTreeMap<DeviceId, Task>,
+    excluded: BTreeMap<String, String>,
+}
+
+impl World {
+    /// Starts a job; pushes to devices that are online.
+    pub(crate) fn start_job(&mut self, now: Millis, rollout: Rollout) -> Result<u64, JobError> {
+        let firmware = self
+            .firmware
+            .get(&rollout.firmware)
+            .ok_or(JobError::Firmware(rollout.firmware))?;
+        if let Some(stranger) = rollout
+            .devices
+            .iter()
+            .find(|id| !self.devices.contains_key(id))
+        {
+            return Err(JobError::Device(stranger.clone()));
+        }
+        let streamable =
+            matches!(firmware.files.as_slice(), [file] if file.size <= LARGEST_OVER_MQTT);
+        match rollout.transport {
+            Transport::Mqtt if !streamable => return Err(JobError::OverMqtt(rollout.firmware)),
+            Transport::Https if self.links.tls.is_none() => return Err(JobError::NoTls),
+            _ if rollout.tags.len() > 10 => return Err(JobError::Tags(rollout.tags.len())),
+            _ => {}
+        }
+        let (module, target, wanted_source) = (
+            firmware.module.clone(),
+            firmware.version.clone(),
+            firmware.source_version.clone(),
+        );
+        let millis =
+            |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX / 2);
+        let rules = Rules {
+            time_limit: rollout.time_limit.map(millis),
+            retries: rollout.retries,
+            retry_interval: millis(rollout.retry_interval),
+        };
+        let number = self.number();
+        let mut job = Job {
+            rollout,
+            module,
+            tasks: BTreeMap::new(),
+            excluded: BTreeMap::new(),
+        };
+        for id in job.rollout.devices.clone() {
+            let running = self.devices[&id].versions.get(&job.module).cloned();
+            if running.as_ref() == Some(&target) {
+                job.excluded
+                    .insert(id.to_string(), format!("it runs {target} already"));
+            } else if wanted_source.is_some() && running != wanted_source {
+                job.excluded.insert(
+                    id.to_string(),
+                    "it does not run the version the delta starts from".to_owned(),
+                );
+            } else {
+                let mut task = Task::new(now, running, target.clone(), rules);
+                self.settle_conflict(now, &id, &job, number, &mut task);
+                job.tasks.insert(id, task);
+            }
+        }
+        let devices = job.rollout.devices.clone();
+        self.jobs.insert(number, job);
+        for id in devices {
+            self.push_due(now, &id);
+        }
+        Ok(number)
+    }
+
+    /// A device and module have at most one open task: the newer one fails, or with `overwrite` the older one is cancelled.
+    fn settle_conflict(
+        &mut self,
+        now: Millis,
+        id: &DeviceId,
+        job: &Job,
+        number: u64,
+        task: &mut Task,
+    ) {
+        for (other, older) in self
+            .jobs
+            .iter_mut()
+            .filter(|(_, other)| other.module == job.module)
+        {
+            let Some(open) = older
+                .tasks
+                .get_mut(id)
+                .filter(|open| !open.state.is_final())
+            else {
+                continue;
+            };
+            if job.rollout.overwrite {
+                open.cancel(now, &format!("replaced by job {number}"));
+            } else {
+                task.refuse(now, format!("conflict with job {other}"));
+            }
+        }
+    }
+
+    /// Cancels every open task of a job. Nothing is sent to the devices.
+    pub(crate) fn cancel_job(&mut self, now: Millis, job: u64) -> Result<(), JobError> {
+        let job = self.jobs.get_mut(&job).ok_or(JobError::Job(job))?;
+        for task in job.tasks.values_mut() {
+            task.cancel(now, "cancelled by the operator");
+        }
+        Ok(())
+    }
+
+    pub(crate) fn job_state(&self, number: u64) -> Option<JobState> {
+        let job = self.jobs.get(&number)?;
+        let tasks = self
+            .task_views(|_| true)
+            .into_iter()
+            .filter(|view| view.job == number)
+            .collect();
+        Some(JobState {
+            id: number,
+            firmware: job.rollout.firmware,
+            tasks,
+            excluded: job.excluded.clone(),
+        })
+    }
+
+    pub(super) fn task_views(&self, of: impl Fn(&DeviceId) -> bool) -> Vec<TaskView> {
+        let mut views = Vec::new();
+        for (number, job) in &self.jobs {
+            for (device, task) in job.tasks.iter().filter(|(device, _)| of(device)) {
+                views.push(TaskView {
+                    device: device.clone(),
+                    job: *number,
+                    firmware: job.rollout.firmware,
+                    module: job.module.clone(),
+                    state: task.state,
+                    reason: task.reason.clone(),
+                    source: task.source.clone(),
+                    target: task.target.clone(),
+                    step: task.step,
+                    description: task.description.clone(),
+                    deliveries: task.deliveries,
+                    history: task.history.clone(),
+                });
+            }
+        }
+        views
+    }
+
+    /// Lets time pass for all tasks; retries that are due are pushed.
+    pub(crate) fn elapse(&mut self, now: Millis) {
+        let mut moved = Vec::new();
+        for job in self.jobs.values_mut() {
+            for (id, task) in &mut job.tasks {
+                if task.elapsed(now) {
+                    moved.push(id.clone());
+                }
+            }
+        }
+        for id in moved {
+            self.push_due(now, &id);
+        }
+    }
+
+    /// When [`World::elapse`] next has something to do.
+    pub(crate) fn next_deadline(&self) -> Option<Millis> {
+        self.jobs
+            .values()
+            .flat_map(|job| job.tasks.values())
+            .filter_map(Task::deadline)
+            .min()
+    }
+
+    /// Pushes every offer this connection should have and has not: after a login, a subscription, a report, a new job. A
+    /// client without `_ss=1` cannot hear a push before it subscribed, so its task stays queued until then.
+    pub(super) fn push_due(&mut self, now: Millis, id: &DeviceId) {
+        let Some(device) = self.devices.get(id) else {
+            return;
+        };
+        let Some(connection) = device.connection() else {
+            return;
+        };
+        if !device.session.wants(&Self::down(id).upgrade()) {
+            return;
+        }
+        let due: Vec<u64> = self
+            .jobs
+            .iter()
+            .filter(|(_, job)| {
+                job.rollout.push
+                    && job
+                        .tasks
+                        .get(id)
+                        .is_some_and(|task| task.wants_push(now, connection))
+            })
+            .map(|(number, _)| *number)
+            .collect();
+        for number in due {
+            let copies = self
+                .faults
+                .strike(FaultName::DuplicatePush)
+                .map_or(1, |strike| strike.n.unwrap_or(2));
+            for _ in 0..copies {
+                self.push_job(now, id, number);
+            }
+            if let Some(task) = self
+                .jobs
+                .get_mut(&number)
+                .and_then(|job| job.tasks.get_mut(id))
+            {
+                task.pushed_on = Some(connection);
+            }
+        }
+    }
+
+    fn push_job(&mut self, now: Millis, id: &DeviceId, number: u64) {
+        let Some(data) = self.job_offer(now, number) else {
+            return;
+        };
+        let payload = Self::push_payload(now, &data);
+        if self
+            .publish(now, id, &Self::down(id).upgrade(), payload, QoS::AtMostOnce)
+            .took()
+        {
+            self.offered(now, id, number);
+        }
+    }
+
+    fn offered(&mut self, now: Millis, id: &DeviceId, number: u64) {
+        if let Some(task) = self
+            .jobs
+            .get_mut(&number)
+            .and_then(|job| job.tasks.get_mut(id))
+        {
+            task.offered(now);
+        }
+    }
+
+    fn job_offer(&self, now: Millis, number: u64) -> Option<Value> {
+        let job = self.jobs.get(&number)?;
+        let firmware = self.firmware.get(&job.rollout.firmware)?;
+        Some(self.offer(now, firmware, job.rollout.transport, &job.rollout.tags))
+    }
+
+    /// The newest job with an open task for this device and module.
+    fn open_job(&self, id: &DeviceId, module: &str) -> Option<u64> {
+        let open = |job: &Job| {
+            job.module == module && job.tasks.get(id).is_some_and(|task| !task.state.is_final())
+        };
+        self.jobs
+            .iter()
+            .rev()
+            .find(|(_, job)| open(job))
+            .map(|(number, _)| *number)
+    }
+
+    fn offerable_job(&self, now: Millis, id: &DeviceId, module: &str) -> Option<u64> {
+        self.open_job(id, module)
+            .filter(|number| self.jobs[number].tasks[id].may_be_offered(now))
+    }
+
+    pub(super) fn firmware_get(
+        &mut self,
+        now: Millis,
+        id: &DeviceId,
+        params: &Value,
+    ) -> Result<Value, Fail> {
+        let module = module_of(params);
+        let Some(number) = self.offerable_job(now, id, &module) else {
+            return Ok(json!({}));
+        };
+        let data = self.job_offer(now, number).unwrap_or_else(|| json!({}));
+        self.offered(now, id, number);
+        Ok(data)
+    }
+
+    pub(super) fn ota_request(&mut self, now: Millis, id: &DeviceId, params: &Value) {
+        if let Some(number) = self.offerable_job(now, id, &module_of(params)) {
+            self.push_job(now, id, number);
+        }
+    }
+
+    pub(super) fn inform(&mut self, now: Millis, id: &DeviceId, params: &Value) {
+        let Some(version) = params["version"].as_str() else {
+            return self
+                .journal
+                .note(now, Some(id), "a version report without a version");
+        };
+        let module = module_of(params);
+        if let Some(device) = self.devices.get_mut(id)
+            && (device.versions.len() < super::NAMES || device.versions.contains_key(&module))
+        {
+            device.versions.insert(module.clone(), version.to_owned());
+        }
+        for job in self.jobs.values_mut().filter(|job| job.module == module) {
+            if let Some(task) = job.tasks.get_mut(id) {
+                task.informed(now, version);
+            }
+        }
+        self.push_due(now, id);
+        if self.faults.strike(FaultName::PushRunningVersion).is_some() {
+            self.push_running(now, id, &module, version);
+        }
+    }
+
+    /// Offers what the device said it runs: its own package if there is one here, else the newest one under that version.
+    fn push_running(&mut self, now: Millis, id: &DeviceId, module: &str, version: &str) {
+        let of_module = || {
+            self.firmware
+                .values()
+                .rev()
+                .filter(|firmware| firmware.module == module)
+        };
+        let Some(firmware) = of_module()
+            .find(|firmware| firmware.version == version)
+            .or_else(|| of_module().next())
+        else {
+            return self.journal.note(
+                now,
+                Some(id),
+                "fault push-running-version found no package to offer",
+            );
+        };
+        let mut data = self.offer(now, firmware, Transport::Http, &BTreeMap::new());
+        data["version"] = json!(version);
+        let payload = Self::push_payload(now, &data);
+        self.publish(now, id, &Self::down(id).upgrade(), payload, QoS::AtMostOnce);
+    }
+
+    pub(super) fn progress(&mut self, now: Millis, id: &DeviceId, params: &Value) {
+        let module = module_of(params);
+        let step = integer(&params["step"]).filter(|step| (-4..=100).contains(step));
+        let description = params["desc"].as_str().unwrap_or_default();
+        let job = self.open_job(id, &module);
+        let Some(step) = step else {
+            return self.journal.note(
+                now,
+                Some(id),
+                format!("a progress report with the step {}", params["step"]),
+            );
+        };
+        if !params["step"].is_string() {
+            self.journal.note(
+                now,
+                Some(id),
+                "the step of a progress report should be text",
+            );
+        }
+        if let Some(device) = self.devices.get_mut(id) {
+            let report = Progress {
+                time: now,
+                job,
+                module,
+                step: step.to_string(),
+                description: description.to_owned(),
+            };
+            keep(&mut device.progress, report, PROGRESS);
+        }
+        let Some(number) = job else { return };
+        if let Some(task) = self
+            .jobs
+            .get_mut(&number)
+            .and_then(|job| job.tasks.get_mut(id))
+        {
+            task.progressed(now, step, description);
+        }
+        let open = self
+            .open_job(id, &self.jobs[&number].module.clone())
+            .is_some();
+        if open && self.faults.strike(FaultName::PushWhileUpdating).is_some() {
+            self.push_job(now, id, number);
+        }
+        self.push_due(now, id);
+    }
+
+    /// The file a stream leads to, if one of this device's jobs offers it over MQTT.
+    pub(super) fn streamed(&self, id: &DeviceId, stream: u64) -> Option<StoredFile> {
+        let offered = self.jobs.values().any(|job| {
+            job.rollout.firmware == stream
+                && job.rollout.transport == Transport::Mqtt
+                && job.tasks.contains_key(id)
+        });
+        let firmware = self.firmware.get(&stream).filter(|_| offered)?;
+        firmware.files.first().cloned()
+    }
+}
+
+/// The module of a message; the default one is normally left out.
+fn module_of(params: &Value) -> String {
+    params["module"]
+        .as_str()
+        .filter(|module| !module.is_empty())
+        .unwrap_or(DEFAULT_MODULE)
+        .to_owned()
+}
