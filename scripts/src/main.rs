@@ -3,6 +3,7 @@
 //! They are written in Rust so that they run alike on Linux, macOS and Windows. One file per subcommand; what they share is
 //! how programs are run (`run`), how steps are told (`step`) and how it looks (`paint`). Nothing here is shipped.
 
+mod bench;
 mod check;
 mod interop;
 mod needs;
@@ -28,6 +29,8 @@ struct Cli {
 enum What {
     /// Format, lints, docs, walls between packages, purity, lockfile, licences and bans
     Check(check::Args),
+    /// Numbers the README promises, measured here
+    Bench(bench::Args),
     /// Give a device a new version
     Ota(ota::Args),
     /// The product against Mosquitto, nginx and the official device SDK
@@ -48,11 +51,15 @@ enum Error {
     /// A device could not be given its new version.
     #[error(transparent)]
     Ota(#[from] ota::OtaError),
+    /// A number could not be measured.
+    #[error(transparent)]
+    Bench(#[from] bench::BenchError),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().what {
         What::Check(args) => check::check(&args),
+        What::Bench(args) => bench::bench(&args),
         What::Ota(args) => ota::ota(&args),
         What::Interop(args) => interop::interop(&args),
         What::Windows(args) => windows::windows(&args),

@@ -35,6 +35,15 @@ pub(crate) struct Package {
 pub(crate) struct Dependency {
     /// The name of the package depended on.
     pub(crate) name: String,
+    /// `dev`, `build`, or nothing for an ordinary one.
+    kind: Option<String>,
+}
+
+impl Dependency {
+    /// Whether only tests and examples have it.
+    pub(crate) fn for_tests(&self) -> bool {
+        self.kind.as_deref() == Some("dev")
+    }
 }
 
 /// Why the workspace could not be read.

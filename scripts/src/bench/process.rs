@@ -48,13 +48,21 @@ pub(super) fn memory(pid: u32) -> Result<Memory, ProcessError> {
     let (rollup, rollup_path) = read(pid, "smaps_rollup")?;
     let (status, status_path) = read(pid, "status")?;
     let bytes = |what| {
-        number(&rollup, what).map(|kib| kib * 1024).ok_or_else(|| ProcessError::Shape { what, path: rollup_path.clone() })
+        number(&rollup, what)
+            .map(|kib| kib * 1024)
+            .ok_or_else(|| ProcessError::Shape {
+                what,
+                path: rollup_path.clone(),
+            })
     };
     Ok(Memory {
         rss: bytes("Rss:")?,
         pss: bytes("Pss:")?,
         anonymous: bytes("Anonymous:")?,
-        threads: number(&status, "Threads:").ok_or(ProcessError::Shape { what: "Threads:", path: status_path })?,
+        threads: number(&status, "Threads:").ok_or(ProcessError::Shape {
+            what: "Threads:",
+            path: status_path,
+        })?,
     })
 }
 
@@ -64,7 +72,10 @@ pub(super) fn memory(pid: u32) -> Result<Memory, ProcessError> {
 /// When the process has ended or the system has no such file.
 pub(super) fn ticks(pid: u32) -> Result<u64, ProcessError> {
     let (stat, path) = read(pid, "stat")?;
-    used_ticks(&stat).ok_or(ProcessError::Shape { what: "utime and stime", path })
+    used_ticks(&stat).ok_or(ProcessError::Shape {
+        what: "utime and stime",
+        path,
+    })
 }
 
 fn read(pid: u32, file: &str) -> Result<(String, PathBuf), ProcessError> {
@@ -77,7 +88,12 @@ fn read(pid: u32, file: &str) -> Result<(String, PathBuf), ProcessError> {
 
 /// The number on the line that begins with this word.
 fn number(text: &str, word: &str) -> Option<u64> {
-    text.lines().find_map(|row| row.strip_prefix(word))?.split_whitespace().next()?.parse().ok()
+    text.lines()
+        .find_map(|row| row.strip_prefix(word))?
+        .split_whitespace()
+        .next()?
+        .parse()
+        .ok()
 }
 
 /// User and system time, fields 14 and 15. The second field is the program's name in parentheses and may itself hold blanks
@@ -113,7 +129,10 @@ mod tests {
     #[test]
     fn our_own_process_can_be_measured() {
         let own = memory(std::process::id()).expect("we run");
-        assert!(own.rss >= own.pss && own.pss > 0 && own.threads > 0, "{own:?}");
+        assert!(
+            own.rss >= own.pss && own.pss > 0 && own.threads > 0,
+            "{own:?}"
+        );
         assert!(ticks(std::process::id()).is_ok());
     }
 }

@@ -89,12 +89,7 @@ fn code_lines(src: &Path, sources: &[(PathBuf, String)]) -> usize {
         .collect();
     let for_tests: BTreeSet<PathBuf> = counted
         .iter()
-        .flat_map(|(path, counted)| {
-            counted
-                .test_modules
-                .iter()
-                .map(|name| module_folder(path).join(name))
-        })
+        .flat_map(|(path, counted)| counted.test_modules.iter().map(|module| module.place(path)))
         .collect();
     let only_for_tests = |path: &Path| {
         path.with_extension("")
@@ -127,7 +122,26 @@ struct Counted {
     /// Lines that are neither blank, nor only a comment, nor part of a test.
     code: usize,
     /// Modules in files of their own that are compiled for tests only.
-    test_modules: Vec<String>,
+    test_modules: Vec<Module>,
+}
+
+/// A module that lies in a file of its own.
+#[derive(Debug, PartialEq)]
+enum Module {
+    /// Where the language looks for it, going by its name.
+    Named(String),
+    /// In the file that a `path` attribute names.
+    At(String),
+}
+
+impl Module {
+    /// Its file, or the folder of its own modules, without extension, seen from where `parent` is counted.
+    fn place(&self, parent: &Path) -> PathBuf {
+        match self {
+            Self::Named(name) => module_folder(parent).join(name),
+            Self::At(file) => parent.with_file_name(file).with_extension(""),
+        }
+    }
 }
 
 /// Counts one file. Relies on the formatter: an item ends at the first line with its own indentation that closes it.
@@ -141,13 +155,22 @@ fn count(text: &str) -> Counted {
         }
         if code.starts_with("#[cfg(test)]") {
             let indent = row.len() - code.len();
+            let mut at = None;
             for inner in lines.by_ref() {
                 let trimmed = inner.trim_start();
-                if let Some(module) = trimmed
+                if let Some(file) = trimmed
+                    .strip_prefix("#[path = \"")
+                    .and_then(|rest| rest.strip_suffix("\"]"))
+                {
+                    at = Some(Module::At(file.to_owned()));
+                }
+                if let Some(name) = trimmed
                     .strip_prefix("mod ")
                     .and_then(|rest| rest.strip_suffix(';'))
                 {
-                    counted.test_modules.push(module.to_owned());
+                    counted
+                        .test_modules
+                        .push(at.take().unwrap_or_else(|| Module::Named(name.to_owned())));
                 }
                 let outermost = inner.len() - trimmed.len() == indent;
                 if outermost && (trimmed.starts_with('}') || trimmed.ends_with([';', '}'])) {
@@ -188,8 +211,9 @@ mod tests {
     fn a_module_in_a_file_of_its_own_for_tests_is_left_out_with_all_below_it() {
         let sources = [
             ("src/lib.rs", "mod plan;\n#[cfg(test)]\nmod world;\n"),
-            ("src/plan.rs", "fn a() {}\n#[cfg(test)]\nmod tests;\n"),
+            ("src/plan.rs", "fn a() {}\n#[cfg(test)]\nmod tests;\n#[cfg(test)]\n#[path = \"plan_golden.rs\"]\nmod golden;\n"),
             ("src/plan/tests.rs", "fn b() {}\n"),
+            ("src/plan_golden.rs", "fn f() {}\n"),
             ("src/world.rs", "fn c() {}\n"),
             ("src/world/cut.rs", "fn d() {}\n"),
             ("tests/e.rs", "fn e() {}\n"),

@@ -8,7 +8,7 @@ use crate::step::{Failure, Held, Outcome};
 use crate::workspace::Workspace;
 use std::collections::BTreeMap;
 
-/// Every package of ours and the packages of ours it may name, of any kind: also for its tests or its build.
+/// Every package of ours and the packages of ours it may name.
 const DOORS: [(&str, &[&str]); 9] = [
     ("worker-protocol", &[]),
     ("supervisor-core", &["worker-protocol"]),
@@ -24,15 +24,21 @@ const DOORS: [(&str, &[&str]); 9] = [
     ("xtask", &["cloud-emulator"]),
 ];
 
+/// What a package may name beyond that for its tests and examples. The worker's `misfit` must speak where the sdk never would.
+const DOORS_FOR_TESTS: [(&str, &[&str]); 1] = [("worker", &["worker-link", "worker-protocol"])];
+
 /// The packages that only compute.
 const PURE: [&str; 2] = ["supervisor-core", "worker-protocol"];
 
 /// What would give a pure package hands.
 const HANDS: [&str; 5] = ["tokio", "mio", "rumqttc", "reqwest", "interprocess"];
 
+/// Who names whom, and whether only for tests and examples.
+type Named<'a> = BTreeMap<&'a str, Vec<(&'a str, bool)>>;
+
 /// Checks every manifest against the doors.
 pub(super) fn walls(workspace: &Workspace) -> Outcome {
-    let named: BTreeMap<&str, Vec<&str>> = workspace
+    let named: Named<'_> = workspace
         .packages
         .iter()
         .map(|package| {
@@ -41,7 +47,7 @@ pub(super) fn walls(workspace: &Workspace) -> Outcome {
                 package
                     .dependencies
                     .iter()
-                    .map(|dependency| dependency.name.as_str())
+                    .map(|it| (it.name.as_str(), it.for_tests()))
                     .collect(),
             )
         })
@@ -57,20 +63,30 @@ pub(super) fn walls(workspace: &Workspace) -> Outcome {
 }
 
 /// Each package that names one of ours it may not, and each package that has no place in the plan.
-fn broken_walls(named: &BTreeMap<&str, Vec<&str>>) -> Vec<String> {
-    let doors: BTreeMap<&str, &[&str]> = DOORS.into_iter().collect();
+fn broken_walls(named: &Named<'_>) -> Vec<String> {
+    let open = |doors: &[(&str, &[&str])], from: &str, to: &str| {
+        doors
+            .iter()
+            .any(|(name, may)| *name == from && may.contains(&to))
+    };
     let mut broken = Vec::new();
     for (package, dependencies) in named {
-        let Some(allowed) = doors.get(package) else {
+        if !DOORS.iter().any(|(name, _)| name == package) {
             broken.push(format!(
                 "`{package}` has no place in the plan of who may depend on whom"
             ));
             continue;
-        };
-        let strangers = dependencies
+        }
+        for (name, for_tests) in dependencies
             .iter()
-            .filter(|name| named.contains_key(*name) && !allowed.contains(name));
-        broken.extend(strangers.map(|name| format!("`{package}` may not depend on `{name}`")));
+            .filter(|(name, _)| named.contains_key(name))
+        {
+            let door = open(&DOORS, package, name)
+                || (*for_tests && open(&DOORS_FOR_TESTS, package, name));
+            if !door {
+                broken.push(format!("`{package}` may not depend on `{name}`"));
+            }
+        }
     }
     broken
 }
@@ -117,8 +133,13 @@ mod tests {
 
     #[test]
     fn a_worker_that_names_the_supervisor_breaks_a_wall() {
+        let worker = vec![
+            ("worker-sdk", false),
+            ("serde", false),
+            ("supervisor", true),
+        ];
         let named = BTreeMap::from([
-            ("worker", vec!["worker-sdk", "serde", "supervisor"]),
+            ("worker", worker),
             ("supervisor", vec![]),
             ("worker-sdk", vec![]),
         ]);
@@ -129,11 +150,26 @@ mod tests {
     }
 
     #[test]
+    fn a_door_for_tests_is_no_door_for_the_product() {
+        let named = |for_tests| {
+            BTreeMap::from([
+                ("worker", vec![("worker-link", for_tests)]),
+                ("worker-link", vec![]),
+            ])
+        };
+        assert!(broken_walls(&named(true)).is_empty());
+        assert_eq!(
+            broken_walls(&named(false)),
+            ["`worker` may not depend on `worker-link`"]
+        );
+    }
+
+    #[test]
     fn a_package_of_others_is_no_business_of_the_walls() {
         assert!(
             broken_walls(&BTreeMap::from([(
                 "supervisor-core",
-                vec!["serde", "worker"]
+                vec![("serde", false), ("worker", false)]
             )]))
             .is_empty()
         );
