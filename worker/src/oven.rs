@@ -20,7 +20,7 @@ mod thermal;
 const CRASH_GRACE: Duration = Duration::from_secs(30);
 /// The reason for fast reports.
 const TIMER: &str = "timer";
-/// The refusal code of an oven that is not the active one.
+/// The refusal code of an oven that is not the active one; the sdk's own.
 const NOT_ACTIVE: u32 = 100_000;
 
 /// The electric oven.
@@ -51,7 +51,8 @@ impl Oven {
         }
     }
 
-    /// Carries out one command on the settled oven, then tells what has changed, even if the command was refused.
+    /// Carries out one command on the settled oven, then keeps what has changed, even if the command was refused; the sdk
+    /// publishes it with the answer.
     fn act<T>(
         &mut self,
         command: impl FnOnce(&mut Control, Duration) -> Result<T, Refusal>,
@@ -66,9 +67,6 @@ impl Oven {
         live.control.settle(now);
         let result = command(&mut live.control, now);
         live.tell(now);
-        if result.is_ok() {
-            live.report.publish();
-        }
         result
     }
 }
@@ -140,7 +138,6 @@ impl Device for Oven {
             hurried: false,
         };
         live.tell(now);
-        live.report.publish();
         if let Some(message) = lost {
             let outputs = ValueMap::from([("message".to_owned(), message.into())]);
             live.report.raise("state_not_resumed", outputs);
@@ -277,12 +274,10 @@ fn argument<'a>(args: &'a ValueMap, name: &str) -> Result<&'a Value, Refusal> {
         .ok_or_else(|| bad_argument(format!("`{name}` is missing")))
 }
 
-/// The model says float; a whole number is one too.
+/// The sdk has made a float of every number where the model says float.
 fn number(name: &str, value: &Value) -> Result<f64, Refusal> {
     match value {
         Value::Float(it) => Ok(*it),
-        // Exact: a target is refused long before 2^53.
-        Value::Int(it) => Ok(*it as f64),
         _ => Err(bad_argument(format!("`{name}` is not a number"))),
     }
 }

@@ -386,18 +386,65 @@ async fn the_silent_deeds_come_as_far_as_told_and_have_to_be_stopped() {
 fn without_orders_it_says_how_to_stamp_it_and_runs_nothing() {
     let output = Command::new(misfit()).output().unwrap();
     assert_eq!(output.status.code(), Some(64));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("--stamp"));
+    let usage = String::from_utf8(output.stderr).unwrap();
+    assert!(usage.contains("--stamp"));
+
+    let folder = TempDir::new().unwrap();
+    let deeds = usage.split("do:").nth(1).unwrap();
+    for deed in deeds.split(',').map(str::trim) {
+        let orders = format!(r#"{{"version":"1","do":"{deed}"}}"#);
+        stamp(&misfit(), &folder.path().join("image"), &orders);
+    }
 }
 
 #[test]
-fn orders_it_does_not_know_are_refused_when_stamping() {
+fn a_stamped_copy_can_be_stamped_again_and_keeps_only_the_last_orders() {
+    let folder = TempDir::new().unwrap();
+    let path = |name| folder.path().join(name);
+    std::fs::write(path("plain"), b"an image").unwrap();
+    stamp(&path("plain"), &path("once"), r#"{"version":"1.0.8"}"#);
+    stamp(
+        &path("once"),
+        &path("twice"),
+        r#"{"version":"1.0.9","do":"later"}"#,
+    );
+    let read = |name| std::fs::read(path(name)).unwrap();
+    assert_eq!(read("plain"), b"an image");
+    assert_eq!(
+        read("once"),
+        b"an image{\"version\":\"1.0.8\"}\x13\0\0\0HOTMISFIT"
+    );
+    assert_eq!(
+        read("twice"),
+        b"an image{\"version\":\"1.0.9\",\"do\":\"later\"}\x20\0\0\0HOTMISFIT"
+    );
+}
+
+#[test]
+fn orders_that_are_misspelt_too_long_or_cut_are_refused() {
     let folder = TempDir::new().unwrap();
     let to = folder.path().join("image");
-    let output = Command::new(misfit())
-        .arg("--stamp")
-        .args([misfit(), to.clone()])
-        .arg(r#"{"version":"1.0.8","do":"misbehaev"}"#)
-        .output();
-    assert_eq!(output.unwrap().status.code(), Some(64));
-    assert!(!to.exists());
+    let refused = |from: &Path, orders: &str| {
+        let output = Command::new(misfit())
+            .arg("--stamp")
+            .args([from, &to])
+            .arg(orders)
+            .output();
+        assert_eq!(output.unwrap().status.code(), Some(64), "{orders}");
+        assert!(!to.exists(), "{orders}");
+    };
+    for orders in [
+        r#"{"version":"1.0.8","do":"misbehaev"}"#,
+        r#"{"version":"1.0.8","after":5}"#,
+        r#"{"do":"behave"}"#,
+        "never-hello",
+        &format!(r#"{{"version":"1.0.8","reason":"{}"}}"#, "x".repeat(4096)),
+    ] {
+        refused(&misfit(), orders);
+    }
+    let cut = folder.path().join("cut");
+    for length in [50_u32, 4097, u32::MAX] {
+        std::fs::write(&cut, [&length.to_le_bytes(), &b"HOTMISFIT"[..]].concat()).unwrap();
+        refused(&cut, r#"{"version":"1.0.8"}"#);
+    }
 }

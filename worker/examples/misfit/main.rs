@@ -44,7 +44,11 @@ fn main() -> ExitCode {
 fn obey(orders: Orders) -> ExitCode {
     let journal = Journal::open(&orders);
     journal.note("started");
-    let code = match orders.deed {
+    let deed = match std::env::args().len() {
+        1 => orders.deed,
+        _ => Deed::Behave, // Somebody asks for its version or its model, and the sdk answers.
+    };
+    let code = match deed {
         Deed::NeverHello => {
             stranger::wait_for_the_leash();
             ExitCode::SUCCESS

@@ -45,10 +45,10 @@ const LAST_MINUTE: Duration = Duration::from_secs(60);
 const DOOR_PATIENCE: Duration = Duration::from_secs(600);
 const DOOR_AGAIN: Duration = Duration::from_secs(15);
 
-/// Refusal codes: the platform's for a bad argument, then our own.
+/// Refusal codes: the platform's for a bad argument, then our own, beyond those of the sdk.
 pub(crate) const BAD_ARGUMENT: u32 = 460;
-pub(crate) const DOOR_OPEN: u32 = 100_001;
-pub(crate) const OVERHEATED: u32 = 100_002;
+pub(crate) const DOOR_OPEN: u32 = 100_101;
+pub(crate) const OVERHEATED: u32 = 100_102;
 
 /// What the oven is doing, as `operation_mode` says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
