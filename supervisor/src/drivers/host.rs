@@ -39,7 +39,10 @@ impl Host {
             };
         };
         let workers = status.workers.iter().filter_map(|worker| worker.pid);
-        let pids: Vec<Pid> = workers.chain([own]).map(Pid::from_u32).collect();
+        let mut pids: Vec<Pid> = workers.chain([own]).map(Pid::from_u32).collect();
+        // One asked for twice would be taken for dead.
+        pids.sort_unstable();
+        pids.dedup();
         let known: Vec<Pid> = system.processes().keys().copied().collect();
         let kind = ProcessRefreshKind::nothing().with_memory().with_cpu();
         system.refresh_processes_specifics(ProcessesToUpdate::Some(&pids), true, kind);
