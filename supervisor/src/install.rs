@@ -103,3 +103,60 @@ fn copy(from: &Path, to: &Path) -> io::Result<(String, u64)> {
         .collect();
     Ok((hex, size))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(text: &str) -> Version {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_installed_program_is_active_and_the_one_before_it_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, file) = (folder.path().join("state"), folder.path().join("oven"));
+        fs::write(&file, b"one").unwrap();
+        let (first, _) = install(&root, &file, version("1.0.0"), Wall(5)).unwrap();
+        fs::write(&file, b"two").unwrap();
+        let (second, _) = install(&root, &file, version("1.0.1"), Wall(6)).unwrap();
+        let (state, contents) = State::open(&root).unwrap();
+        let record = contents.record.unwrap();
+        assert_eq!(fs::read(state.layout().image(&second)).unwrap(), b"two");
+        assert_eq!(record.active, Some(second));
+        assert_eq!(record.former, Some(first));
+        assert_eq!((record.next_slot, record.last_update), (3, Some(Wall(6))));
+        assert_eq!(contents.slots.len(), 2);
+    }
+
+    #[test]
+    fn a_lost_record_does_not_make_a_number_be_given_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, file) = (folder.path().join("state"), folder.path().join("oven"));
+        fs::write(&file, b"one").unwrap();
+        install(&root, &file, version("1.0.0"), Wall(5)).unwrap();
+        fs::write(root.join("record.a"), b"torn").unwrap();
+        let (slot, words) = install(&root, &file, version("1.0.0"), Wall(6)).unwrap();
+        assert_eq!(slot.id, SlotId(2));
+        assert!(words[0].contains("record.a"), "{words:?}");
+    }
+
+    #[test]
+    fn what_is_no_file_or_empty_or_locked_is_refused_and_nothing_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, file) = (folder.path().join("state"), folder.path().join("oven"));
+        let refused = |file: &Path| {
+            let error = install(&root, file, version("1.0.0"), Wall(5)).unwrap_err();
+            crate::drivers::chain(&error)
+        };
+        assert!(refused(&file).contains("oven"));
+        assert!(refused(folder.path()).contains("cannot be installed"));
+        fs::write(&file, b"").unwrap();
+        assert!(refused(&file).contains("it is empty"));
+        fs::write(&file, b"one").unwrap();
+        let (state, contents) = State::open(&root).unwrap();
+        assert_eq!(contents, Contents::default());
+        assert!(refused(&file).contains("in use by another supervisor"));
+        drop(state);
+    }
+}

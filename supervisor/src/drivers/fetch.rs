@@ -140,9 +140,9 @@ impl Errand {
                 sink.flush().await?;
             }
             let written = sink.written();
-            if written > told.0
-                && (told.1.elapsed() >= PROGRESS_EVERY || (written - told.0) * 100 >= promised)
-            {
+            let due = told.1.elapsed() >= PROGRESS_EVERY || (written - told.0) * 100 >= promised;
+            // The whole is told only once it has been verified.
+            if due && written > told.0 && written < promised {
                 told = (written, Instant::now());
                 self.tell(written).await;
             }
@@ -152,9 +152,7 @@ impl Errand {
             return Err(FetchFault::Short { got, promised });
         }
         let sha256 = sink.finish().await?;
-        if told.0 < promised {
-            self.tell(promised).await;
-        }
+        self.tell(promised).await;
         Ok(sha256)
     }
 
