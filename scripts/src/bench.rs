@@ -5,7 +5,6 @@
 
 mod footprint;
 mod process;
-mod stage;
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
@@ -25,7 +24,7 @@ enum What {
 pub(crate) enum BenchError {
     /// The programs could not be made ready or did not come to rest.
     #[error(transparent)]
-    Stage(#[from] stage::StageError),
+    Stage(#[from] crate::stage::StageError),
     /// A process could not be measured.
     #[error(transparent)]
     Process(#[from] process::ProcessError),

@@ -5,11 +5,13 @@
 
 mod bench;
 mod check;
+mod demo;
 mod interop;
 mod needs;
 mod ota;
 mod paint;
 mod run;
+mod stage;
 mod step;
 mod windows;
 mod workspace;
@@ -31,6 +33,8 @@ enum What {
     Check(check::Args),
     /// Numbers the README promises, measured here
     Bench(bench::Args),
+    /// The whole story: an oven upgrades itself while it heats, and a bad build is taken back
+    Demo(demo::Args),
     /// Give a device a new version
     Ota(ota::Args),
     /// The product against Mosquitto, nginx and the official device SDK
@@ -48,6 +52,9 @@ enum Error {
     /// The workspace could not be read.
     #[error("read the workspace")]
     Workspace(#[from] workspace::WorkspaceError),
+    /// The story could not be told to its end.
+    #[error("tell the story: {0}")]
+    Demo(#[from] demo::DemoError),
     /// A device could not be given its new version.
     #[error(transparent)]
     Ota(#[from] ota::OtaError),
@@ -60,6 +67,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().what {
         What::Check(args) => check::check(&args),
         What::Bench(args) => bench::bench(&args),
+        What::Demo(args) => demo::demo(&args),
         What::Ota(args) => ota::ota(&args),
         What::Interop(args) => interop::interop(&args),
         What::Windows(args) => windows::windows(&args),

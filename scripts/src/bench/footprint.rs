@@ -5,7 +5,7 @@
 
 use super::BenchError;
 use super::process::{self, Memory};
-use super::stage::Stage;
+use crate::stage::{Plan, Stage, StageError};
 use crate::workspace::Workspace;
 use crate::{paint, run};
 use serde_json::json;
@@ -87,9 +87,9 @@ fn measure(workspace: &Workspace, window: Duration) -> Result<Footprint, BenchEr
     let asked =
         run::captured(&mut run::command("getconf", ["CLK_TCK"])).map_err(BenchError::Ticks)?;
     let per_second: f64 = asked.trim().parse().unwrap_or(100.0);
-    let stage = Stage::set(workspace)?;
+    let stage = Stage::set(&Plan::release(workspace)?)?;
     let file = std::fs::metadata(stage.program())
-        .map_err(|source| super::stage::StageError::Prepare {
+        .map_err(|source| StageError::Prepare {
             what: stage.program().to_owned(),
             source,
         })?

@@ -1,0 +1,168 @@
+//! `cargo demo`: the whole story on real processes, a real MQTT session and a real download.
+//!
+//! An oven is heating with a timer running. It is upgraded from 1.0.0 to 1.0.7 while it heats; then it gets 1.0.8, which dies on its trial
+//! and is taken back. What happened is judged afterwards from the platform's side (`promises`), by what arrived there and when. With
+//! `--check` the story ends there; without, everything stays up for playing until Ctrl-C.
+
+mod images;
+mod promises;
+mod story;
+
+use std::time::Instant;
+
+use crate::{
+    paint,
+    stage::{Stage, StageError},
+    workspace::Workspace,
+};
+
+/// How to tell the story.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Unattended: end after the story, with a failure if any promise was broken
+    #[arg(long)]
+    check: bool,
+    /// Port of the platform's HTTP API; 0 takes a free one
+    #[arg(long, default_value_t = 0, value_name = "PORT")]
+    http_port: u16,
+}
+
+/// The story could not be told to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DemoError {
+    /// The programs could not be made ready.
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    /// A program could not be built or run.
+    #[error(transparent)]
+    Run(#[from] crate::run::RunError),
+    /// A file could not be copied.
+    #[error("copy `{0}`")]
+    Copy(std::path::PathBuf, #[source] std::io::Error),
+    /// The platform does not take an image.
+    #[error("upload version {0}")]
+    Upload(&'static str, #[source] cloud_emulator::PackageError),
+    /// The platform does not start a job.
+    #[error("offer version {0}")]
+    Offer(&'static str, #[source] cloud_emulator::JobError),
+    /// The oven does not answer.
+    #[error("call `{0}`")]
+    Call(&'static str, #[source] cloud_emulator::CallError),
+    /// The oven refuses.
+    #[error("call `{0}`: the oven answers {1}")]
+    Refused(&'static str, String),
+    /// Something did not happen in time.
+    #[error("see it happen (the supervisor's log follows)\n{log}")]
+    Unseen {
+        /// What.
+        source: cloud_emulator::NotReached,
+        /// What the supervisor printed.
+        log: String,
+    },
+}
+
+/// Tells the story. `false` if a promise was broken.
+///
+/// # Errors
+/// When the story cannot be told to its end.
+pub(crate) fn demo(args: &Args) -> Result<bool, crate::Error> {
+    let begun = Instant::now();
+    println!(
+        "{}\n",
+        paint::bold("Hotplate: an oven upgrades itself while it heats")
+    );
+    let workspace = Workspace::read()?;
+    let kept = tell(args, &workspace, begun)?;
+    Ok(kept)
+}
+
+fn tell(args: &Args, workspace: &Workspace, begun: Instant) -> Result<bool, DemoError> {
+    let images = images::build(workspace)?;
+    done(
+        "built",
+        "supervisor, worker 1.0.0, 1.0.7, and 1.0.8, which is bad",
+        begun,
+    );
+    let stage = Stage::set(&images.plan(args.http_port))?;
+    let api = stage.emulator().http_address();
+    done(
+        "platform",
+        &format!("http://{api}/api, MQTT over TLS on {}", stage.broker()),
+        begun,
+    );
+    let story = story::tell(&stage, &images, begun)?;
+    println!();
+    let promises = promises::judge(&stage, &story)?;
+    let kept = promises.iter().filter(|promise| promise.kept).count();
+    for promise in &promises {
+        let mark = if promise.kept {
+            paint::green("✓")
+        } else {
+            paint::red("✗")
+        };
+        println!(
+            "  {mark} {:<44} {}",
+            promise.name,
+            paint::faint(&promise.evidence)
+        );
+    }
+    let all = kept == promises.len();
+    if !all {
+        println!("\nthe supervisor's log:\n{}", stage.log());
+    }
+    if !args.check {
+        play(&stage, &images);
+    }
+    let mark = if all {
+        paint::green("✓")
+    } else {
+        paint::red("✗")
+    };
+    println!(
+        "\n{mark} {kept} of {} promises kept: 1.0.0 → 1.0.7 with a gap of {} ms over one MQTT connection; 1.0.8 taken back; {}",
+        promises.len(),
+        story
+            .gap_ms
+            .map_or_else(|| "unknown".to_owned(), |gap| gap.to_string()),
+        paint::duration(begun.elapsed()),
+    );
+    Ok(all)
+}
+
+/// One line of the story.
+fn done(what: &str, text: &str, begun: Instant) {
+    println!(
+        "{} {what:<12} {text}  {}",
+        paint::green("✓"),
+        paint::faint(&format!("[{}]", paint::duration(begun.elapsed())))
+    );
+}
+
+/// Leaves everything up until Ctrl-C.
+fn play(stage: &Stage, images: &images::Images) {
+    let device = format!(
+        "http://{}/api/devices/{}/{}",
+        stage.emulator().http_address(),
+        stage.device().product_key,
+        stage.device().device_name
+    );
+    println!("\nIt all stays up for playing. For example, from another terminal:");
+    println!(
+        "  {} --config {} status",
+        stage.program().display(),
+        stage.config().display()
+    );
+    println!("  curl {device}");
+    println!("  curl -X POST {device}/services/set_temperature -d '{{\"temperature\":200}}'");
+    println!(
+        "  cargo xtask ota --emulator http://{} --device {}/{} --file {} --version 1.0.0",
+        stage.emulator().http_address(),
+        stage.device().product_key,
+        stage.device().device_name,
+        images.first.display()
+    );
+    println!("Ctrl-C ends it.");
+    if let Err(error) = stage.emulator().block_on(tokio::signal::ctrl_c()) {
+        eprintln!("Ctrl-C cannot be awaited: {error}");
+    }
+}
