@@ -4,22 +4,27 @@
 //! one order, and lets each of them act once at the end. It refuses words from a life it does not know, and drops messages
 //! for the cloud while the link is down, unless the outbox keeps them.
 
+mod chatter;
 mod cloud;
+mod lives;
 mod report;
+mod settle;
 
+use std::time::Duration;
+
+use self::chatter::Chatter;
 use crate::{
     alink::{login::Identity, topics::Topics},
-    cadence::{Cadence, Reason},
+    cadence::Cadence,
     crew::{Crew, Scene},
-    event::{Asker, Command, Event, Grade, JobId, Note, Reply, Request, Tenure},
+    event::{Command, Event, Grade, JobId, Note, Tenure},
     mailbox::Mailbox,
     outbox::{Outbox, Report},
     policy::Policy,
     record::{Ledger, Record, Slot},
     session::Session,
-    tenure::Milestone,
     time::{Jitter, Now, Ticks, sooner},
-    update::{Hands, Told, Update},
+    update::{Told, Update},
 };
 
 /// What the brain is born with.
@@ -64,7 +69,7 @@ pub struct Agent {
     strangers: u64,
     stopping: bool,
     exited: bool,
-    last: Ticks,
+    chatter: Chatter,
 }
 
 impl Agent {
@@ -89,7 +94,7 @@ impl Agent {
             strangers: 0,
             stopping: false,
             exited: false,
-            last: Ticks(0),
+            chatter: Chatter::default(),
             jitter: Jitter::new(setup.seed),
             topics,
             policy: setup.policy,
@@ -122,11 +127,7 @@ impl Agent {
         if self.exited {
             return;
         }
-        // After a pause of the supervisor itself (a stopped process, a sleeping machine) silence proves nothing.
-        if now.ticks.since(self.last) > self.policy.life.heartbeat * 2 {
-            self.crew.excuse(now.ticks);
-        }
-        self.last = now.ticks;
+        self.excuse(now.ticks);
         match event {
             Event::CloudUp => self.cloud_up(now, out),
             Event::CloudDown { loss } => {
@@ -166,9 +167,10 @@ impl Agent {
                 note(out, Grade::Warning, None, None, text);
             }
             Event::Stranger { why } => {
-                self.strangers += 1;
+                self.strangers = self.strangers.saturating_add(1);
                 let text = format!("a stranger on the worker socket was refused: {why}");
-                note(out, Grade::Warning, None, None, text);
+                self.chatter
+                    .note(now.ticks, Grade::Warning, None, text, out);
             }
             Event::Asked { asker, request } => self.asked(asker, &request, now, out),
             Event::Tick => {}
@@ -187,163 +189,17 @@ impl Agent {
         self.settle(now, out);
     }
 
-    /// Whatever a life did.
-    fn worker(&mut self, event: Event, now: Now, out: &mut Vec<Command>) {
-        let (ticks, life_policy) = (now.ticks, &self.policy.life);
-        let (tenure, milestone) = match event {
-            Event::Spawned { tenure, pid } => {
-                if let Some(life) = self.crew.life_mut(tenure) {
-                    life.spawned(pid);
-                    let text = format!("worker {} started, pid {pid}", life.slot.version);
-                    note(out, Grade::Info, Some(tenure), None, text);
-                }
-                return;
+    /// After a pause of the supervisor itself (a stopped process, a sleeping machine) silence proves nothing. Nobody else can be
+    /// the reason that a deadline was missed by so much.
+    fn excuse(&mut self, now: Ticks) {
+        let lost = self
+            .next_deadline()
+            .map_or(Duration::ZERO, |at| now.since(at));
+        if lost > self.policy.life.heartbeat {
+            self.crew.excuse(lost);
+            if let Some(update) = &mut self.update {
+                update.excuse(lost);
             }
-            Event::SpawnFailed { tenure, why } => {
-                let life = self.crew.life_mut(tenure);
-                (tenure, life.map(|life| life.spawn_failed(why, out)))
-            }
-            Event::Exited { tenure, exit } => {
-                let life = self.crew.life_mut(tenure);
-                (tenure, life.and_then(|life| life.exited(exit, ticks, out)))
-            }
-            Event::Parted { tenure, why } => {
-                let life = self.crew.life_mut(tenure);
-                (tenure, life.and_then(|life| life.parted(&why, ticks, out)))
-            }
-            Event::Joined {
-                tenure, version, ..
-            } => {
-                if let Some(life) = self.crew.life_mut(tenure) {
-                    life.joined(&version, ticks, life_policy, out);
-                }
-                return;
-            }
-            Event::Said { tenure, message } => {
-                let Some(life) = self.crew.life_mut(tenure) else {
-                    return;
-                };
-                match life.said(message, ticks, life_policy, out) {
-                    Ok(milestone) => (tenure, milestone),
-                    Err(message) => return self.telemetry(tenure, message, now, out),
-                }
-            }
-            _ => return,
-        };
-        if let Some(milestone) = milestone {
-            self.reached(tenure, milestone, now, out);
-        }
-    }
-
-    fn reached(&mut self, tenure: Tenure, milestone: Milestone, now: Now, out: &mut Vec<Command>) {
-        if let Milestone::Answered(id, result) = milestone {
-            self.mailbox.answered(tenure, id, result, out);
-            return;
-        }
-        self.tell_milestone(tenure, &milestone, out);
-        let mut scene = scene(now, &self.policy, out);
-        self.crew
-            .reached(tenure, &milestone, &mut scene, &mut self.jitter);
-        if let Milestone::Gone(_) = milestone {
-            self.mailbox.gone(tenure, out);
-            self.cadence.forget(tenure);
-        }
-        if !self.stopping {
-            self.with_update(now, out, |it, hands| it.reached(tenure, &milestone, hands));
-        }
-        if milestone == Milestone::Active {
-            self.cadence.reported(now.ticks);
-        }
-    }
-
-    /// What every room does once, after whatever happened.
-    fn settle(&mut self, now: Now, out: &mut Vec<Command>) {
-        let milestones = self.crew.tick(&mut scene(now, &self.policy, out));
-        for (tenure, milestone) in milestones {
-            self.reached(tenure, milestone, now, out);
-        }
-        if self.stopping {
-            self.settle_stopping(out);
-            return;
-        }
-        self.with_update(now, out, Update::tick);
-        self.hear_told(out);
-        self.take_waiting(now, out);
-        self.crew.tend(&mut scene(now, &self.policy, out));
-        self.mailbox.deliver(&mut self.crew, out);
-        self.mailbox.tick(now.ticks, out);
-        self.session.tick(now.ticks, out);
-        self.ask_for_offer(now, out);
-        self.report_status(now, out);
-        if self.session.is_up() {
-            self.outbox.flush(now.ticks, now.wall.0, out);
-        } else {
-            out.retain(|command| !matches!(command, Command::Publish { .. }));
-        }
-        self.ledger.tidy(out);
-    }
-
-    fn settle_stopping(&mut self, out: &mut Vec<Command>) {
-        if self.crew.lives().is_empty() && !self.exited {
-            self.session.end(out);
-            self.exited = true;
-            out.push(Command::Exit);
-        }
-    }
-
-    /// Passes on what the update has to tell.
-    fn hear_told(&mut self, out: &mut Vec<Command>) {
-        for told in std::mem::take(&mut self.told) {
-            match told {
-                Told::Progress(percent) => self.outbox.progress(percent),
-                Told::Failed(owed) => {
-                    let text = format!("the update ended: {}", owed.outcome);
-                    note(out, Grade::Warning, None, Some(owed.job), text);
-                    self.outbox.report(Report {
-                        job: Some(owed.job),
-                        outcome: owed.outcome,
-                    });
-                }
-                Told::Trusted => self.inform(),
-                Told::Step(job, text) => note(out, Grade::Info, None, Some(job), text),
-                Told::Trouble(job, text) => note(out, Grade::Warning, None, Some(job), text),
-            }
-        }
-        let hurry = self.update.as_ref().is_some_and(|update| !update.is_idle());
-        self.cadence.set(Reason::Update, hurry);
-    }
-
-    fn asked(&mut self, asker: Asker, request: &Request, now: Now, out: &mut Vec<Command>) {
-        let reply = match request {
-            Request::Status => Reply::Status(Box::new(self.status(now))),
-        };
-        out.push(Command::Answer { asker, reply });
-    }
-
-    fn with_hands<T>(
-        &mut self,
-        now: Now,
-        out: &mut Vec<Command>,
-        act: impl FnOnce(&mut Hands<'_, '_>) -> T,
-    ) -> T {
-        act(&mut Hands {
-            scene: &mut scene(now, &self.policy, out),
-            jitter: &mut self.jitter,
-            crew: &mut self.crew,
-            ledger: &mut self.ledger,
-            told: &mut self.told,
-        })
-    }
-
-    fn with_update(
-        &mut self,
-        now: Now,
-        out: &mut Vec<Command>,
-        act: impl FnOnce(&mut Update, &mut Hands<'_, '_>),
-    ) {
-        if let Some(mut update) = self.update.take() {
-            self.with_hands(now, out, |hands| act(&mut update, hands));
-            self.update = Some(update);
         }
     }
 
@@ -352,7 +208,7 @@ impl Agent {
     pub fn next_deadline(&self) -> Option<Ticks> {
         let crew = self.crew.next_deadline(&self.policy);
         if self.stopping {
-            return crew;
+            return crew.filter(|_| !self.crew.lives().is_empty());
         }
         [
             crew,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::{event::Tenure, policy::Policy, time::Ticks};
 
-/// How many reasons a worker may have at once; more are ignored.
+/// How many reasons workers may have at once; more are ignored.
 const MOST_REASONS: usize = 16;
 
 /// How long a reason's name may be, in characters; it is cut there.
@@ -31,17 +31,20 @@ pub struct Cadence {
 impl Cadence {
     /// A reason holds from now on, or has ended.
     pub fn set(&mut self, reason: Reason, holds: bool) {
-        if !holds {
-            self.reasons.remove(&reason);
-        } else if self.reasons.len() < MOST_REASONS {
+        if holds {
             self.reasons.insert(reason);
+        } else {
+            self.reasons.remove(&reason);
         }
     }
 
     /// A worker's reason holds from now on, or has ended.
     pub fn worker(&mut self, tenure: Tenure, word: &str, holds: bool) {
         let word = word.chars().take(LONGEST_REASON).collect();
-        self.set(Reason::Worker(tenure, word), holds);
+        let workers = |reason: &&Reason| matches!(reason, Reason::Worker(..));
+        if !holds || self.reasons.iter().filter(workers).count() < MOST_REASONS {
+            self.set(Reason::Worker(tenure, word), holds);
+        }
     }
 
     /// A worker is gone, and its reasons with it.
@@ -115,5 +118,7 @@ mod tests {
             cadence.worker(Tenure(1), &n.to_string(), true);
         }
         assert_eq!(cadence.words().len(), MOST_REASONS);
+        cadence.set(Reason::Update, true);
+        assert!(cadence.words().contains(&"update".to_owned()));
     }
 }

@@ -3,13 +3,15 @@
 //! The crew keeps one slot's worker active for whoever asked for it, starts it again when it dies (at once the first time, then after a
 //! delay that doubles with jitter up to a cap, and never gives up), and remembers where the device stood.
 
+use std::time::Duration;
+
 use worker_protocol::v1::{Ask, Cause, Handover, RequestId, ToWorker};
 
 use crate::{
     event::{Command, Tenure},
     policy::Policy,
     record::{Slot, SlotId},
-    tenure::{Death, Life, Milestone, Role, Stage},
+    tenure::{Death, Life, Milestone, Role},
     time::{Backoff, Jitter, Now, Ticks, sooner},
 };
 
@@ -39,7 +41,10 @@ pub struct Scene<'a> {
 pub struct Crew {
     lives: Vec<Life>,
     next_tenure: u64,
+    /// Whose worker is to be active.
     kept: Option<Slot>,
+    /// Whose words about the device are trusted: the slot that was kept last.
+    home: Option<SlotId>,
     cause: Cause,
     respawn_at: Option<Ticks>,
     backoff: Backoff,
@@ -56,6 +61,7 @@ impl Crew {
             lives: Vec::new(),
             next_tenure: 1,
             kept: None,
+            home: None,
             cause: Cause::PowerCut,
             respawn_at: None,
             backoff: Backoff::new(policy.respawn_backoff.0, policy.respawn_backoff.1),
@@ -67,6 +73,9 @@ impl Crew {
 
     /// From now on this slot's worker is to be active (`None`: nobody's is kept so).
     pub fn keep(&mut self, slot: Option<Slot>, cause: Cause, now: Ticks) {
+        if let Some(slot) = &slot {
+            self.home = Some(slot.id);
+        }
         self.kept = slot;
         self.cause = cause;
         self.respawn_at = Some(now);
@@ -151,7 +160,10 @@ impl Crew {
         let at_once = self.backoff.failures() == 0;
         let wait = self.backoff.next(jitter);
         self.respawn_at = Some(if at_once { now } else { now.after(wait) });
-        self.cause = Cause::Crash;
+        // One that was never active did not run the device: why the device starts again is still what it was.
+        if life.active_since.is_some() {
+            self.cause = Cause::Crash;
+        }
         self.respawns += 1;
     }
 
@@ -178,8 +190,7 @@ impl Crew {
             snapshot,
             taken: now,
         };
-        let kept = self.kept.as_ref().map(|slot| slot.id);
-        if kept == Some(memory.slot) || life.stage == Stage::Leaving {
+        if self.home == Some(memory.slot) {
             self.memory = Some(memory);
         } else {
             self.trial = Some(memory);
@@ -293,10 +304,10 @@ impl Crew {
             .collect()
     }
 
-    /// The supervisor itself was not running for a while.
-    pub fn excuse(&mut self, now: Ticks) {
+    /// The supervisor itself was not running for so long.
+    pub fn excuse(&mut self, lost: Duration) {
         for life in &mut self.lives {
-            life.excuse(now);
+            life.excuse(lost);
         }
     }
 

@@ -29,6 +29,10 @@ pub struct Policy {
     pub consent_limit: Duration,
     /// How long the new worker must be well before it is trusted.
     pub proving: Duration,
+    /// How long after its commit a version that keeps dying is taken back, while the slot before is still there.
+    pub loop_window: Duration,
+    /// How many deaths in that time are too many; at least 1.
+    pub loop_deaths: u32,
     /// Limits for one life of a worker.
     pub life: LifePolicy,
     /// First and longest ceiling of the wait before a dead worker is started again; the first start is at once.
@@ -78,6 +82,8 @@ impl Default for Policy {
             tries: 3,
             consent_limit: Duration::from_secs(3600),
             proving: Duration::from_secs(10),
+            loop_window: Duration::from_secs(600),
+            loop_deaths: 5,
             life: LifePolicy::default(),
             respawn_backoff: (Duration::from_secs(1), Duration::from_secs(60)),
             respawn_calm: Duration::from_secs(60),

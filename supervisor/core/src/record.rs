@@ -1,14 +1,19 @@
 //! What must survive a power cut, as one value.
 //!
 //! The brain changes its copy and asks for it to be saved; the store writes it whole, with a generation and a checksum, into one of two
-//! files in turn. Unknown fields are ignored and missing ones defaulted, so that an older supervisor can read a newer
-//! one's record and the other way round.
+//! files in turn. Unknown fields are ignored, missing ones defaulted, and a part that cannot be understood is
+//! treated as missing, so that an older supervisor can read a newer one's record and the other way round: whatever it does not
+//! know must never cost it the slot it could run.
 
-use serde::{Deserialize, Serialize};
+mod ledger;
+#[cfg(test)]
+mod tests;
 
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+
+pub use self::ledger::Ledger;
 use crate::{
     alink::{codec::Digest, version::Version},
-    event::{Command, SaveId},
     outcome::Outcome,
     time::Wall,
 };
@@ -24,20 +29,27 @@ pub const MOST_OWED: usize = 32;
 #[serde(default)]
 pub struct Record {
     /// The trusted worker.
+    #[serde(deserialize_with = "lenient")]
     pub active: Option<Slot>,
     /// The one trusted before it, kept for going back.
+    #[serde(deserialize_with = "lenient")]
     pub former: Option<Slot>,
     /// The next slot's number; numbers are never used twice. A job has the number of the slot it fills.
     pub next_slot: u64,
     /// The update under way.
+    #[serde(deserialize_with = "lenient")]
     pub job: Option<Job>,
-    /// Builds that were started and have not proved themselves.
+    /// Builds that were started and have not proved themselves, or not for long.
+    #[serde(deserialize_with = "lenient_list")]
     pub strikes: Vec<Strike>,
     /// Outcomes the cloud has not been told for certain.
+    #[serde(deserialize_with = "lenient_list")]
     pub owed: Vec<Owed>,
     /// When the running version was trusted.
+    #[serde(deserialize_with = "lenient")]
     pub last_update: Option<Wall>,
     /// How the last update ended.
+    #[serde(deserialize_with = "lenient")]
     pub last_outcome: Option<Ended>,
 }
 
@@ -77,6 +89,9 @@ pub struct Job {
     pub wanted: Wanted,
     /// How far it came.
     pub stage: Stage,
+    /// Why it is being taken back, once that is decided.
+    #[serde(default, deserialize_with = "lenient")]
+    pub verdict: Option<Outcome>,
 }
 
 /// What an accepted offer wants.
@@ -109,12 +124,12 @@ pub enum Stage {
     },
 }
 
-/// A build that was started and has not proved itself.
+/// A build that was started and has not proved itself; one that was trusted a short while ago is still remembered here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Strike {
     /// SHA-256 of the image, in lower-case hex.
     pub sha256: String,
-    /// What the offer called its digests, so that it is known again before it is fetched.
+    /// What offers called its digests, so that it is known again before it is fetched; at most eight.
     pub digests: Vec<Digest>,
     /// Its version.
     pub version: Version,
@@ -142,106 +157,26 @@ pub struct Ended {
     pub outcome: Option<Outcome>,
 }
 
-/// The brain's copy of the record, and the saves under way.
-#[derive(Debug, Default)]
-pub struct Ledger {
-    /// The truth as it will be once every save has ended.
-    pub record: Record,
-    saves: u64,
-    in_flight: Vec<SaveId>,
-    untidy: bool,
-}
-
-impl Ledger {
-    /// Starts from what was found on the disk.
-    #[must_use]
-    pub fn new(record: Record) -> Self {
-        Self {
-            record,
-            ..Self::default()
-        }
-    }
-
-    /// Asks for the record to be saved as it is now.
-    pub fn save(&mut self, out: &mut Vec<Command>) -> SaveId {
-        self.untidy = false;
-        self.save_as(self.record.clone(), out)
-    }
-
-    /// Asks for another record to be saved, which becomes the truth once that has ended.
-    pub fn save_as(&mut self, record: Record, out: &mut Vec<Command>) -> SaveId {
-        let save = SaveId(self.saves);
-        self.saves += 1;
-        self.in_flight.push(save);
-        out.push(Command::Save {
-            save,
-            record: Box::new(record),
-        });
-        save
-    }
-
-    /// A save has ended, this way or that.
-    pub fn ended(&mut self, save: SaveId) {
-        self.in_flight.retain(|other| *other != save);
-    }
-
-    /// Something changed that nobody waits for; it is saved when no other save is under way.
-    pub fn untidy(&mut self) {
-        self.untidy = true;
-    }
-
-    /// Saves what nobody waits for, unless another save is under way, which it must not overtake.
-    pub fn tidy(&mut self, out: &mut Vec<Command>) {
-        if self.untidy && self.in_flight.is_empty() {
-            self.save(out);
-        }
-    }
-
-    /// How often a build with one of these digests was started without proving itself.
-    #[must_use]
-    pub fn starts(&self, digests: &[Digest]) -> u32 {
-        self.record
-            .strikes
-            .iter()
-            .find(|strike| same(&strike.digests, digests))
-            .map_or(0, |strike| strike.starts)
-    }
-
-    /// One try of a build is spent. Answers how many are spent by now.
-    pub fn spend(&mut self, slot: &Slot, digests: &[Digest]) -> u32 {
-        let strikes = &mut self.record.strikes;
-        let at = strikes
-            .iter()
-            .position(|strike| strike.sha256 == slot.sha256 || same(&strike.digests, digests));
-        let mut strike = at.map_or_else(
-            || Strike {
-                sha256: slot.sha256.clone(),
-                digests: digests.to_vec(),
-                version: slot.version.clone(),
-                starts: 0,
-            },
-            |at| strikes.remove(at),
-        );
-        strike.starts += 1;
-        let starts = strike.starts;
-        strikes.push(strike);
-        if strikes.len() > MOST_STRIKES {
-            strikes.remove(0);
-        }
-        starts
-    }
-
-    /// The cloud is owed an outcome from now on.
-    pub fn owe(&mut self, owed: Owed) {
-        self.record.owed.push(owed);
-        if self.record.owed.len() > MOST_OWED {
-            self.record.owed.remove(0);
-        }
-    }
-}
-
 /// Do two offers' digests name the same image? One equal digest is enough.
 #[must_use]
 pub fn same(a: &[Digest], b: &[Digest]) -> bool {
     a.iter().any(|digest| b.contains(digest))
+}
+
+/// A value that cannot be understood counts as missing.
+fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
+    let found = serde_json::Value::deserialize(from)?;
+    Ok(serde_json::from_value(found).unwrap_or_default())
+}
+
+/// Elements that cannot be understood are left out.
+fn lenient_list<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    from: D,
+) -> Result<Vec<T>, D::Error> {
+    let found = serde_json::Value::deserialize(from)?;
+    let serde_json::Value::Array(elements) = found else {
+        return Ok(Vec::new());
+    };
+    let understood = |element| serde_json::from_value(element).ok();
+    Ok(elements.into_iter().filter_map(understood).collect())
 }

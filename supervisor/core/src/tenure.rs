@@ -16,7 +16,13 @@
 //! | Leaving | the exit | killed |
 //! | Killed | the exit | killed again |
 //!
-//! A joined life that says nothing for the silence limit is killed in every stage.
+//! A joined life that says nothing for the silence limit is killed in every stage. One whose link ended has a moment to end by itself,
+//! so that the way it ended can be told, and is killed after that.
+
+mod deadlines;
+mod death;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -24,11 +30,13 @@ use worker_protocol::v1::{
     Ask, Consent, Done, FromWorker, Handover, Health, Refusal, RequestId, ToWorker,
 };
 
+pub use self::death::Death;
+use self::death::{clip, told};
 use crate::{
     event::{Command, Exit, Tenure},
     policy::LifePolicy,
     record::Slot,
-    time::{Ticks, sooner},
+    time::Ticks,
 };
 
 /// How long a life's consent is awaited; after that it counts as given.
@@ -36,6 +44,9 @@ const CONSENT_ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
 /// How long a link may outlive its process before it is closed from this side.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long a process may outlive its link before it is killed.
+const CUT_LIMIT: Duration = Duration::from_millis(200);
 
 /// How often a process that will not die is killed again.
 const KILL_AGAIN: Duration = Duration::from_secs(2);
@@ -64,6 +75,19 @@ pub enum Stage {
     Killed,
 }
 
+impl Stage {
+    /// What an end by itself in this stage means.
+    fn ended(self, how: String) -> Death {
+        match self {
+            Self::Starting => Death::Ended(format!("{how} before its hello")),
+            Self::Warming => Death::NotReady(how),
+            Self::Activating => Death::NotActivated(how),
+            Self::Quiescing | Self::Stopping | Self::Leaving | Self::Killed => Death::Asked,
+            Self::Standby | Self::Active => Death::Ended(how),
+        }
+    }
+}
+
 /// What a life reports to whoever started it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Milestone {
@@ -81,42 +105,6 @@ pub enum Milestone {
     Answered(RequestId, Result<Done, Refusal>),
     /// Over: reaped and drained.
     Gone(Death),
-}
-
-/// Why a life is over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Death {
-    /// The process could not be started.
-    NotStartable(String),
-    /// No hello in time.
-    NeverHello,
-    /// Its hello says another version than its slot.
-    OtherVersion(String),
-    /// It did not get ready.
-    NotReady(String),
-    /// It did not become active.
-    NotActivated(String),
-    /// It fell silent.
-    Silent,
-    /// It ended although it should not have.
-    Ended(String),
-    /// It ended because it was told to.
-    Asked,
-}
-
-impl std::fmt::Display for Death {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::NotStartable(why) => write!(f, "cannot be started: {why}"),
-            Self::NeverHello => write!(f, "never said hello"),
-            Self::OtherVersion(said) => write!(f, "says it is version `{said}`"),
-            Self::NotReady(why) => write!(f, "did not get ready: {why}"),
-            Self::NotActivated(why) => write!(f, "did not become active: {why}"),
-            Self::Silent => write!(f, "fell silent"),
-            Self::Ended(how) => write!(f, "{how}"),
-            Self::Asked => write!(f, "ended as it was told"),
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +133,11 @@ pub struct Life {
     pub active_since: Option<Ticks>,
     link: Link,
     exit: Option<Exit>,
+    /// Why it was killed.
     verdict: Option<Death>,
+    /// Why its link ended, while its process still runs.
+    cut: Option<String>,
+    /// When the wait of its stage has been too long.
     due: Option<Ticks>,
     consent: Option<(RequestId, Ticks)>,
     order: Option<RequestId>,
@@ -180,6 +172,7 @@ impl Life {
             link: Link::Never,
             exit: None,
             verdict: None,
+            cut: None,
             due: Some(now.after(policy.hello_limit)),
             consent: None,
             order: None,
@@ -193,7 +186,13 @@ impl Life {
     /// Is it the device's running worker, able to act and answer?
     #[must_use]
     pub fn acts(&self) -> bool {
-        self.stage == Stage::Active && self.link == Link::Up
+        self.stage == Stage::Active && self.link == Link::Up && self.exit.is_none()
+    }
+
+    /// When it was last heard.
+    #[must_use]
+    pub fn heard(&self) -> Ticks {
+        self.heard
     }
 
     /// May it still hold the hardware? True from the order to activate until it is over.
@@ -256,6 +255,15 @@ impl Life {
                 Ok(None)
             }
             FromWorker::Health(health) => {
+                let health = match health {
+                    Health::Well => Health::Well,
+                    Health::Unwell { reason } => Health::Unwell {
+                        reason: clip(&reason),
+                    },
+                };
+                if health == self.health {
+                    return Ok(None);
+                }
                 self.health = health.clone();
                 Ok(Some(Milestone::Health(health)))
             }
@@ -275,7 +283,10 @@ impl Life {
         if self.consent.is_some_and(|(asked, _)| asked == id) {
             self.consent = None;
             return Some(Milestone::Consent(match result {
-                Ok(Done::Consent(consent)) => consent,
+                Ok(Done::Consent(Consent::Later { after_ms, reason })) => Consent::Later {
+                    after_ms,
+                    reason: clip(&reason),
+                },
                 _ => Consent::Now,
             }));
         }
@@ -321,12 +332,8 @@ impl Life {
             self.link = Link::Down;
         }
         if self.exit.is_none() && !matches!(self.stage, Stage::Leaving | Stage::Killed) {
-            let death = match self.stage {
-                Stage::Starting => Death::NeverHello,
-                Stage::Quiescing | Stage::Stopping => Death::Asked,
-                _ => Death::Ended(clip(&format!("its link ended: {why}"))),
-            };
-            self.kill(death, now, out);
+            self.cut = Some(clip(why));
+            self.due = Some(now.after(CUT_LIMIT));
         }
         self.over(out)
     }
@@ -346,13 +353,8 @@ impl Life {
         out.push(Command::HangUp {
             tenure: self.tenure,
         });
-        let death = self.verdict.take().unwrap_or_else(|| match self.stage {
-            Stage::Starting => Death::Ended(format!("{} before its hello", told(exit))),
-            Stage::Warming => Death::NotReady(told(exit)),
-            Stage::Activating => Death::NotActivated(told(exit)),
-            Stage::Quiescing | Stage::Stopping | Stage::Leaving | Stage::Killed => Death::Asked,
-            Stage::Standby | Stage::Active => Death::Ended(told(exit)),
-        });
+        let verdict = self.verdict.take();
+        let death = verdict.unwrap_or_else(|| self.stage.ended(told(exit)));
         Some(Milestone::Gone(death))
     }
 
@@ -393,6 +395,8 @@ impl Life {
     /// Orders the life to go with no successor waiting; one that cannot be asked is killed.
     pub fn stop(&mut self, now: Ticks, policy: &LifePolicy, out: &mut Vec<Command>) {
         match self.stage {
+            // Its end is on the way: only the rest of its words is awaited.
+            _ if self.exit.is_some() => {}
             Stage::Quiescing | Stage::Stopping | Stage::Leaving | Stage::Killed => {}
             _ if self.link == Link::Up => {
                 self.stage = Stage::Stopping;
@@ -436,88 +440,9 @@ impl Life {
         });
     }
 
-    /// Looks at the deadlines.
-    pub fn tick(
-        &mut self,
-        now: Ticks,
-        policy: &LifePolicy,
-        out: &mut Vec<Command>,
-    ) -> Option<Milestone> {
-        if let Some((_, due)) = self.consent
-            && now >= due
-        {
-            self.consent = None;
-            return Some(Milestone::Consent(Consent::Now));
-        }
-        if self.due.is_some_and(|due| now >= due) {
-            self.late(now, out);
-        }
-        if self.link == Link::Up && self.exit.is_none() && self.stage != Stage::Killed {
-            if now >= self.heard.after(policy.silence_limit) {
-                self.kill(Death::Silent, now, out);
-            } else if now >= self.beat_at {
-                self.beat_at = now.after(policy.heartbeat);
-                let beat = self.beats;
-                self.beats += 1;
-                self.send(ToWorker::Heartbeat { beat }, out);
-            }
-        }
-        None
-    }
-
-    fn late(&mut self, now: Ticks, out: &mut Vec<Command>) {
-        if self.exit.is_some() {
-            self.due = Some(now.after(DRAIN_LIMIT));
-            out.push(Command::HangUp {
-                tenure: self.tenure,
-            });
-            return;
-        }
-        let in_time = "not in time".to_owned();
-        match self.stage {
-            Stage::Starting => self.kill(Death::NeverHello, now, out),
-            Stage::Warming => self.kill(Death::NotReady(in_time), now, out),
-            Stage::Activating => self.kill(Death::NotActivated(in_time), now, out),
-            Stage::Quiescing | Stage::Stopping | Stage::Leaving => {
-                self.kill(Death::Asked, now, out);
-            }
-            Stage::Killed => {
-                self.due = Some(now.after(KILL_AGAIN));
-                out.push(Command::Kill {
-                    tenure: self.tenure,
-                });
-            }
-            Stage::Standby | Stage::Active => self.due = None,
-        }
-    }
-
-    /// The supervisor itself was not running for a while: what it did not hear in that time proves nothing.
-    pub fn excuse(&mut self, now: Ticks) {
-        self.heard = now;
-    }
-
-    /// When [`Life::tick`] has something to do.
-    #[must_use]
-    pub fn next_deadline(&self, policy: &LifePolicy) -> Option<Ticks> {
-        let mut next = sooner(self.due, self.consent.map(|(_, due)| due));
-        if self.link == Link::Up && self.exit.is_none() && self.stage != Stage::Killed {
-            next = sooner(next, Some(self.beat_at));
-            next = sooner(next, Some(self.heard.after(policy.silence_limit)));
-        }
-        next
-    }
-
     fn leave(&mut self, now: Ticks, policy: &LifePolicy) {
         self.stage = Stage::Leaving;
         self.due = Some(now.after(policy.exit_limit));
-    }
-}
-
-fn told(exit: Exit) -> String {
-    match exit {
-        Exit::Code(code) => format!("ended with code {code}"),
-        Exit::Signal(signal) => format!("was ended by signal {signal}"),
-        Exit::Unknown => "ended".to_owned(),
     }
 }
 
@@ -530,9 +455,4 @@ fn name(done: &Done) -> &'static str {
         Done::Outputs(_) => "`outputs`",
         Done::Stopping => "`stopping`",
     }
-}
-
-/// A worker's words are cut at 200 characters before they go anywhere.
-fn clip(text: &str) -> String {
-    text.chars().take(200).collect()
 }

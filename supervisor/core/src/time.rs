@@ -125,6 +125,50 @@ impl Backoff {
     }
 }
 
+/// At most so many a second: as many at once, refilled evenly.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    size: u64,
+    /// In thousandths of one.
+    left: u64,
+    filled: Ticks,
+}
+
+impl Bucket {
+    /// A full bucket of this size, at least 1.
+    #[must_use]
+    pub fn per_second(size: u32) -> Self {
+        let size = u64::from(size.max(1));
+        Self {
+            size,
+            left: size * 1000,
+            filled: Ticks(0),
+        }
+    }
+
+    /// Takes one, if there is one.
+    pub fn take(&mut self, now: Ticks) -> bool {
+        let passed = now.0.saturating_sub(self.filled.0);
+        self.left = passed
+            .saturating_mul(self.size)
+            .saturating_add(self.left)
+            .min(self.size * 1000);
+        self.filled = self.filled.max(now);
+        let there = self.left >= 1000;
+        if there {
+            self.left -= 1000;
+        }
+        there
+    }
+
+    /// When there is one again, if there was none at the last look.
+    #[must_use]
+    pub fn next(&self) -> Ticks {
+        let missing = 1000_u64.saturating_sub(self.left);
+        Ticks(self.filled.0.saturating_add(missing.div_ceil(self.size)))
+    }
+}
+
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
@@ -153,6 +197,20 @@ mod tests {
         assert!(waits.iter().any(|wait| *wait < 50));
         assert!(waits.iter().any(|wait| *wait > 950));
         assert!(waits.iter().all(|wait| *wait <= 1000));
+    }
+
+    #[test]
+    fn a_bucket_gives_its_size_at_once_and_then_so_many_a_second() {
+        let mut bucket = Bucket::per_second(4);
+        let taken = (0..100).filter(|_| bucket.take(Ticks(7))).count();
+        assert_eq!(taken, 4);
+        assert_eq!(bucket.next(), Ticks(257));
+        assert!(!bucket.take(Ticks(256)));
+        assert!(bucket.take(bucket.next()));
+        let taken = (0..10_000)
+            .filter(|ms| bucket.take(Ticks(1000 + ms)))
+            .count();
+        assert!((40..=44).contains(&taken), "{taken}");
     }
 
     #[test]

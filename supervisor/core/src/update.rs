@@ -2,25 +2,31 @@
 //!
 //! | phase | runs | goes on when | on failure or deadline | after a power cut here | `ota_status` |
 //! |---|---|---|---|---|---|
-//! | Idle | old | an offer is accepted | refused by `plan` | Idle | idle |
+//! | Idle | old | an offer is accepted | refused by `plan`; Regretting if the trusted version keeps dying soon after its commit | Idle | idle |
 //! | Opening | old | "job open" is saved | Idle | Idle, or Fetching | downloading |
 //! | Fetching | old | the image is a slot | tried again, then Closing | fetch again | downloading, verifying |
-//! | Keeping | old | "fetched, a try spent" is saved | Closing | Fetching or Keeping | updating |
-//! | Warming | old, new standby | new is ready, old consents, "trial" is saved | new stopped, Closing | Keeping | updating |
+//! | Keeping | old | "fetched, a try spent" is saved | Closing | Keeping | updating |
+//! | Warming | old, new standby | new is ready, old consents, "trial" is saved | new stopped, Closing | Keeping, or Spending | updating |
 //! | Spending | nobody yet | "a try spent" is saved (only after a power cut) | Reverting | Spending | restarting |
 //! | Switching | old leaves, then new | new is active | Reverting | Spending | restarting |
-//! | Proving | new | well for the whole window | Reverting | Spending | restarting |
+//! | Proving | new | well for the whole window, and heard after it | Reverting | Spending | restarting |
 //! | Committing | new | "trusted" is saved | saved again, then Reverting | Spending or Idle | restarting |
-//! | Reverting | new stopped, old at once | old is active | the old one is started again | Spending or Reverting | failed |
-//! | Closing | old | "closed, outcome owed" is saved | saved again | the phase before | failed |
+//! | Reverting | new stopped, old at once | old is active | the old one is started again | Reverting, or Spending if the verdict was not on the disk yet | failed |
+//! | Closing | old | "closed, outcome owed" is saved | saved again | the phase before, or Idle | failed |
+//! | Regretting | the one before, at once | "the one before is trusted" is saved | saved again | Idle, with either version trusted | failed |
 //!
 //! Going forward, it writes before it acts; going back, it acts before it writes. A try is spent and saved before every start of a
 //! new worker's process, also of one that only warms up, so that a build which takes the machine down cannot loop.
+//! Nor is a try given back when the supervisor is stopped in order: a build may be the reason for that, too.
+//! Without a standby nothing runs in Warming: only the consent is sought, and the try is spent with the mark of the trial.
+//! Stopped in order, an update only hears how the saves of Committing, Closing and Regretting end; every other phase is taken up
+//! by the next start, as after a power cut.
 //! The newest offer that arrives during a job is remembered, one at most, and judged again when the job has ended.
 
 mod ending;
 mod fetching;
 mod hands;
+mod regret;
 mod resume;
 mod trial;
 mod warming;
@@ -31,11 +37,12 @@ use std::time::Duration;
 use worker_protocol::v1::Health;
 
 pub use self::hands::Hands;
+use self::regret::{Fresh, Regretting};
 use crate::{
     event::{JobId, SaveId, SlotId, Tenure},
     outcome::Outcome,
     record::{Owed, Record, Slot, Wanted},
-    tenure::{Life, Milestone},
+    tenure::Milestone,
     time::{Backoff, Ticks, sooner},
 };
 
@@ -45,7 +52,7 @@ const SAVE_AGAIN: Duration = Duration::from_secs(2);
 /// How often a commit that cannot be saved is tried again before the old worker is taken back.
 const COMMIT_SAVES: u32 = 5;
 
-/// How long after the end of its window a dying worker is looked at again.
+/// How long after the end of its window a worker that was not heard since is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What an update has to tell.
@@ -61,6 +68,10 @@ pub enum Told {
     Step(JobId, String),
     /// For the log: something is not as it should be.
     Trouble(JobId, String),
+    /// For the log: something about the slots is not as it should be.
+    Found(String),
+    /// For the log: a trusted version is taken back.
+    Regret(String),
 }
 
 #[derive(Debug, Clone)]
@@ -72,10 +83,11 @@ enum Phase {
     Warming(Warming),
     Spending(Slot, SaveId),
     Switching(Slot, Option<Tenure>),
-    Proving(Slot, Tenure, Ticks),
+    Proving(Proving),
     Committing(Committing),
     Reverting(Outcome),
     Closing(Closing),
+    Regretting(Regretting),
 }
 
 #[derive(Debug, Clone)]
@@ -105,6 +117,15 @@ enum Warm {
 }
 
 #[derive(Debug, Clone)]
+struct Proving {
+    slot: Slot,
+    new: Tenure,
+    /// The end of its window. It must be heard after that, so that one which hangs in the window is never trusted.
+    until: Ticks,
+    look: Ticks,
+}
+
+#[derive(Debug, Clone)]
 struct Committing {
     slot: Slot,
     new: Tenure,
@@ -117,6 +138,7 @@ struct Committing {
 
 #[derive(Debug, Clone)]
 struct Closing {
+    owed: Option<Owed>,
     save: Option<SaveId>,
     again: Option<Ticks>,
 }
@@ -127,6 +149,7 @@ pub struct Update {
     phase: Phase,
     waiting: Option<Wanted>,
     failed_until: Option<Ticks>,
+    fresh: Option<Fresh>,
     trash: Vec<SlotId>,
 }
 
@@ -151,6 +174,22 @@ impl Update {
         matches!(self.phase, Phase::Idle)
     }
 
+    /// Does it only wait for the disk, with its decision made? Such a phase ends even while the supervisor is being stopped.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Committing(_) | Phase::Closing(_) | Phase::Regretting(_)
+        )
+    }
+
+    /// The supervisor itself was not running for so long: nobody watched the new worker in that time.
+    pub fn excuse(&mut self, lost: Duration) {
+        if let Phase::Proving(proving) = &mut self.phase {
+            proving.until = proving.until.after(lost);
+        }
+    }
+
     /// A save is durable.
     pub fn saved(&mut self, save: SaveId, hands: &mut Hands<'_, '_>) {
         match self.phase.clone() {
@@ -166,7 +205,10 @@ impl Update {
             Phase::Committing(committing) if committing.save == Some(save) => {
                 self.trusted(committing, hands);
             }
-            Phase::Closing(closing) if closing.save == Some(save) => self.closed(hands),
+            Phase::Closing(closing) if closing.save == Some(save) => self.closed(closing, hands),
+            Phase::Regretting(regretting) if regretting.save == Some(save) => {
+                self.regretted(regretting, hands);
+            }
             _ => {}
         }
     }
@@ -197,6 +239,10 @@ impl Update {
                 closing.save = None;
                 closing.again = again;
             }
+            Phase::Regretting(regretting) if regretting.save == Some(save) => {
+                regretting.save = None;
+                regretting.again = again;
+            }
             _ => {}
         }
     }
@@ -208,13 +254,14 @@ impl Update {
             (Phase::Switching(slot, new), _) => {
                 self.switching_reached(&slot, new, tenure, milestone, hands);
             }
-            (Phase::Proving(_, new, _), Milestone::Health(Health::Unwell { reason }))
-                if new == tenure =>
+            (Phase::Idle, Milestone::Gone(death)) => self.died(death, hands),
+            (Phase::Proving(proving), Milestone::Health(Health::Unwell { reason }))
+                if proving.new == tenure =>
             {
                 let why = format!("it is unwell: {reason}");
                 self.revert(Outcome::NotProved { why }, hands);
             }
-            (Phase::Proving(_, new, _), Milestone::Gone(death)) if new == tenure => {
+            (Phase::Proving(proving), Milestone::Gone(death)) if proving.new == tenure => {
                 let why = format!("it {death}");
                 self.revert(Outcome::NotProved { why }, hands);
             }
@@ -256,12 +303,14 @@ impl Update {
                     self.seek_consent(warming, hands);
                 }
             }
-            Phase::Proving(slot, new, until) if now >= until => {
-                if hands.crew.life(new).is_some_and(Life::acts) {
-                    self.commit(slot, new, 0, hands);
-                } else {
-                    // It is on its way out; its end is reported soon and decides.
-                    self.phase = Phase::Proving(slot, new, now.after(LOOK_AGAIN));
+            Phase::Proving(mut proving) if now >= proving.until => {
+                let life = hands.crew.life(proving.new);
+                if life.is_some_and(|life| life.acts() && life.heard() >= proving.until) {
+                    self.commit(proving.slot, proving.new, 0, hands);
+                } else if now >= proving.look {
+                    // It says something soon, or it is silent for too long, or its end is reported: one of them decides.
+                    proving.look = now.after(LOOK_AGAIN);
+                    self.phase = Phase::Proving(proving);
                 }
             }
             Phase::Committing(committing) if committing.again.is_some_and(|at| now >= at) => {
@@ -275,10 +324,15 @@ impl Update {
                 self.phase = Phase::Closing(Closing {
                     save: Some(hands.ledger.save(hands.scene.out)),
                     again: None,
+                    ..closing
                 });
+            }
+            Phase::Regretting(regretting) if regretting.again.is_some_and(|at| now >= at) => {
+                self.save_regret(regretting.bad, regretting.back, hands);
             }
             _ => {}
         }
+        self.settle_fresh(hands);
         self.sweep(hands);
     }
 
@@ -290,12 +344,14 @@ impl Update {
             Phase::Warming(Warming {
                 step: Warm::PutOff(until, _),
                 ..
-            })
-            | Phase::Proving(_, _, until) => Some(*until),
+            }) => Some(*until),
+            Phase::Proving(proving) => Some(proving.look),
             Phase::Committing(committing) => committing.again,
             Phase::Closing(closing) => closing.again,
+            Phase::Regretting(regretting) => regretting.again,
             _ => None,
         };
-        sooner(phase, self.failed_until)
+        let fresh = self.fresh.as_ref().map(|fresh| fresh.until);
+        sooner(sooner(phase, fresh), self.failed_until)
     }
 }

@@ -120,12 +120,13 @@ impl Agent {
                         "the platform answered {} on `{topic}`: {}",
                         reply.code, reply.message
                     );
-                    note(out, Grade::Warning, None, None, text);
+                    self.chatter
+                        .note(now.ticks, Grade::Warning, None, text, out);
                 }
             }
             Route::Foreign => {
                 let text = "a message on a topic that is not ours was left alone".to_owned();
-                note(out, Grade::Detail, None, None, text);
+                self.chatter.note(now.ticks, Grade::Detail, None, text, out);
             }
         }
     }

@@ -1,6 +1,9 @@
 //! What is told of the device: its telemetry on the way through, the supervisor's own four properties, and `status`.
 
-use worker_protocol::{Value, ValueMap, v1::FromWorker};
+use worker_protocol::{
+    Value, ValueMap,
+    v1::{FromWorker, Health},
+};
 
 use super::{Agent, note};
 use crate::{
@@ -93,7 +96,8 @@ impl Agent {
                 }),
                 Err(fault) => {
                     let text = format!("an event of the worker is dropped: {fault}");
-                    note(out, Grade::Warning, Some(tenure), None, text);
+                    self.chatter
+                        .note(now.ticks, Grade::Warning, Some(tenure), text, out);
                 }
             },
             FromWorker::Checkpoint { snapshot } => self.crew.remember(tenure, snapshot, now.ticks),
@@ -108,9 +112,10 @@ impl Agent {
     }
 
     pub(super) fn tell_milestone(
-        &self,
+        &mut self,
         tenure: Tenure,
         milestone: &Milestone,
+        now: Now,
         out: &mut Vec<Command>,
     ) {
         let Some(life) = self.crew.life(tenure) else {
@@ -125,7 +130,15 @@ impl Agent {
                 format!("worker {version} handed over {} bytes", snapshot.len()),
             ),
             Milestone::Gone(death) => (Grade::Info, format!("worker {version} {death}")),
-            Milestone::Health(health) => (Grade::Info, format!("worker {version} is {health:?}")),
+            Milestone::Health(health) => {
+                let text = match health {
+                    Health::Well => format!("worker {version} is well"),
+                    Health::Unwell { reason } => format!("worker {version} is unwell: {reason}"),
+                };
+                self.chatter
+                    .note(now.ticks, Grade::Warning, Some(tenure), text, out);
+                return;
+            }
             Milestone::Consent(_) | Milestone::Answered(..) => return,
         };
         note(out, grade, Some(tenure), None, text);
@@ -185,8 +198,8 @@ fn worker(life: &Life) -> WorkerStatus {
         stage: stage.to_owned(),
         pid: life.pid,
         health: match &life.health {
-            worker_protocol::v1::Health::Well => "well".to_owned(),
-            worker_protocol::v1::Health::Unwell { reason } => reason.clone(),
+            Health::Well => "well".to_owned(),
+            Health::Unwell { reason } => reason.clone(),
         },
         memory_bytes: None,
         cpu_permille: None,

@@ -22,6 +22,11 @@ impl Update {
             hands.crew.kill(new, hands.scene);
         }
         hands.crew.distrust();
+        // The old one is started before this is on the disk; with it there, a power cut does not give the new one another try.
+        if let Some(job) = &mut hands.ledger.record.job {
+            job.verdict = Some(outcome.clone());
+            hands.ledger.untidy();
+        }
         let old = hands.ledger.record.active.clone();
         let none_to_go_back_to = old.is_none();
         hands.crew.keep(old, Cause::RollBack, now);
@@ -33,31 +38,44 @@ impl Update {
 
     pub(super) fn close(&mut self, outcome: Outcome, hands: &mut Hands<'_, '_>) {
         let wall = hands.scene.now.wall;
+        let mut told = None;
         if let Some(job) = hands.ledger.record.job.take() {
             if let Some(slot) = job_slot(Some(&job)) {
-                self.trash.push(slot);
+                self.throw_away(slot);
             }
             hands.ledger.record.last_outcome = Some(Ended {
                 version: job.wanted.version,
                 at: wall,
                 outcome: Some(outcome.clone()),
             });
-            hands.ledger.owe(Owed {
+            let owed = Owed {
                 job: job.id,
                 outcome,
-            });
+            };
+            hands.ledger.owe(owed.clone());
+            told = Some(owed);
         }
         self.phase = Phase::Closing(Closing {
+            owed: told,
             save: Some(hands.ledger.save(hands.scene.out)),
             again: None,
         });
     }
 
-    pub(super) fn closed(&mut self, hands: &mut Hands<'_, '_>) {
+    pub(super) fn closed(&mut self, closing: Closing, hands: &mut Hands<'_, '_>) {
         self.phase = Phase::Idle;
+        self.show_failed(hands);
+        hands.told.extend(closing.owed.map(Told::Failed));
+    }
+
+    pub(super) fn show_failed(&mut self, hands: &Hands<'_, '_>) {
         self.failed_until = Some(hands.scene.now.ticks.after(FAILED_SHOWN));
-        if let Some(owed) = hands.ledger.record.owed.last() {
-            hands.told.push(Told::Failed(owed.clone()));
+    }
+
+    /// Nothing will name this slot any more.
+    pub(super) fn throw_away(&mut self, slot: SlotId) {
+        if !self.trash.contains(&slot) {
+            self.trash.push(slot);
         }
     }
 
@@ -65,7 +83,7 @@ impl Update {
         match &self.phase {
             Phase::Warming(warming) => warming.new,
             Phase::Switching(_, new) => *new,
-            Phase::Proving(_, new, _) => Some(*new),
+            Phase::Proving(proving) => Some(proving.new),
             Phase::Committing(committing) => Some(committing.new),
             _ => None,
         }

@@ -16,6 +16,7 @@ impl Update {
             id: JobId(record.next_slot),
             wanted,
             stage: Stage::Open,
+            verdict: None,
         };
         record.next_slot += 1;
         hands.told.push(Told::Step(
@@ -32,6 +33,7 @@ impl Update {
         self.waiting = None;
         if let Some(job) = &mut hands.ledger.record.job {
             job.wanted.url = wanted.url;
+            hands.ledger.untidy();
         }
     }
 
@@ -45,7 +47,8 @@ impl Update {
             return;
         };
         fetching.on_disk = on_disk.min(size);
-        if on_disk > fetching.best {
+        // A hundredth of the image is progress worth new tries: a server that dribbles must not keep a job open for ever.
+        if on_disk >= fetching.best.saturating_add((size / 100).max(1)) {
             fetching.best = on_disk;
             fetching.backoff.reset();
         }
@@ -61,7 +64,7 @@ impl Update {
             hands.told.push(Told::Progress(100));
             self.keep_fetched(slot, hands);
         } else {
-            self.trash.push(slot.id);
+            self.throw_away(slot.id);
         }
     }
 
@@ -106,7 +109,8 @@ impl Update {
     }
 
     pub(super) fn keep_fetched(&mut self, slot: Slot, hands: &mut Hands<'_, '_>) {
-        let starts = hands.starts();
+        hands.stage(Stage::Fetched { slot: slot.clone() });
+        let starts = hands.starts(&slot);
         if starts >= hands.scene.policy.tries {
             self.close(Outcome::Quarantined { starts }, hands);
             return;
@@ -114,7 +118,6 @@ impl Update {
         if hands.scene.policy.standby {
             hands.spend(&slot);
         }
-        hands.stage(Stage::Fetched { slot: slot.clone() });
         let save = hands.ledger.save(hands.scene.out);
         self.phase = Phase::Keeping(slot, save);
     }

@@ -2,6 +2,7 @@
 
 use super::Told;
 use crate::{
+    alink::codec::Digest,
     crew::{Crew, Scene},
     event::{Command, FetchOrder, SlotId},
     record::{Ledger, Slot, Stage},
@@ -37,22 +38,19 @@ impl Hands<'_, '_> {
         }));
     }
 
-    pub(super) fn starts(&self) -> u32 {
-        self.ledger
-            .record
-            .job
-            .as_ref()
-            .map_or(0, |job| self.ledger.starts(&job.wanted.digests))
+    fn digests(&self) -> Vec<Digest> {
+        let job = self.ledger.record.job.as_ref();
+        job.map(|job| job.wanted.digests.clone())
+            .unwrap_or_default()
+    }
+
+    /// How many tries of this build are spent.
+    pub(super) fn starts(&self, slot: &Slot) -> u32 {
+        self.ledger.starts_of(slot, &self.digests())
     }
 
     pub(super) fn spend(&mut self, slot: &Slot) {
-        let digests = self
-            .ledger
-            .record
-            .job
-            .as_ref()
-            .map(|job| job.wanted.digests.clone())
-            .unwrap_or_default();
+        let digests = self.digests();
         self.ledger.spend(slot, &digests);
     }
 

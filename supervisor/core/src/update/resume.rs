@@ -2,10 +2,10 @@
 
 use worker_protocol::v1::Cause;
 
-use super::{Hands, Phase, Update, ending::job_slot};
+use super::{Hands, Phase, Told, Update, ending::job_slot};
 use crate::{
     outcome::Outcome,
-    record::{Slot, Stage},
+    record::{Record, Slot, Stage},
 };
 
 impl Update {
@@ -15,29 +15,27 @@ impl Update {
             phase: Phase::Idle,
             waiting: None,
             failed_until: None,
+            fresh: None,
             trash: Vec::new(),
         };
         fall_back(hands, found);
-        let record = &hands.ledger.record;
-        let (active, job) = (record.active.clone(), record.job.clone());
-        let lost = "its slot is missing or damaged".to_owned();
-        let kept = active.clone();
-        let mut keep_old = || {
-            hands
-                .crew
-                .keep(kept.clone(), Cause::PowerCut, hands.scene.now.ticks);
-        };
-        match job {
-            None => keep_old(),
-            Some(job) => match job.stage {
-                Stage::Trial { slot } if found.contains(&slot) => update.spend(slot, hands),
-                Stage::Trial { .. } => update.revert(Outcome::NotProved { why: lost }, hands),
-                Stage::Fetched { slot } if found.contains(&slot) => {
-                    keep_old();
-                    update.keep_fetched(slot, hands);
+        let now = hands.scene.now.ticks;
+        let active = hands.ledger.record.active.clone();
+        hands.crew.keep(active, Cause::PowerCut, now);
+        if let Some(job) = hands.ledger.record.job.clone() {
+            let there = |slot: &Slot| found.contains(slot);
+            match (job.verdict, job.stage) {
+                (Some(verdict), _) => update.revert(verdict, hands),
+                (None, Stage::Trial { slot }) if there(&slot) => {
+                    hands.crew.keep(None, Cause::PowerCut, now);
+                    update.spend(slot, hands);
                 }
-                Stage::Fetched { .. } | Stage::Open => {
-                    keep_old();
+                (None, Stage::Trial { .. }) => {
+                    let why = "its slot is missing or damaged".to_owned();
+                    update.revert(Outcome::NotProved { why }, hands);
+                }
+                (None, Stage::Fetched { slot }) if there(&slot) => update.keep_fetched(slot, hands),
+                (None, Stage::Fetched { .. } | Stage::Open) => {
                     // A slot is born only when verified; one with the job's number was finished just before the end.
                     let born = found.iter().find(|slot| {
                         slot.id.0 == job.id.0
@@ -49,33 +47,69 @@ impl Update {
                         None => update.fetch(hands),
                     }
                 }
-            },
+            }
         }
+        update.watch(hands);
         let record = &hands.ledger.record;
         let named = [
             record.active.as_ref().map(|slot| slot.id),
             record.former.as_ref().map(|slot| slot.id),
             job_slot(record.job.as_ref()),
         ];
-        let unnamed = found.iter().map(|slot| slot.id);
-        update
-            .trash
-            .extend(unnamed.filter(|slot| !named.contains(&Some(*slot))));
+        for slot in found {
+            if !named.contains(&Some(slot.id)) {
+                update.throw_away(slot.id);
+            }
+        }
         update
     }
 }
 
-/// A trusted slot that is missing or damaged gives way to the one before it.
-pub(super) fn fall_back(hands: &mut Hands<'_, '_>, found: &[Slot]) {
-    while let Some(slot) = hands.ledger.record.active.clone() {
-        if found.contains(&slot) {
-            return;
-        }
-        let (number, version) = (slot.id.0, slot.version);
-        hands.trouble(format!(
-            "slot {number} with version {version} is missing or damaged"
+/// A trusted slot that is missing or damaged gives way to the one before it; if nothing else is left, to the oldest slot there
+/// is, because that one was most likely trusted once; never one that was on trial.
+fn fall_back(hands: &mut Hands<'_, '_>, found: &[Slot]) {
+    let record = &mut hands.ledger.record;
+    let lost = *record == Record::default();
+    // A slot's number is never used twice, also if the record was lost.
+    let highest = found.iter().map(|slot| slot.id.0).max();
+    record.next_slot = record.next_slot.max(highest.map_or(0, |id| id + 1));
+    let mut words = Vec::new();
+    let mut trusted = [record.active.clone(), record.former.clone()]
+        .into_iter()
+        .flatten()
+        .filter(|slot| {
+            let there = found.contains(slot);
+            if !there {
+                let (number, version) = (slot.id.0, &slot.version);
+                words.push(format!(
+                    "slot {number} with version {version} is missing or damaged"
+                ));
+            }
+            there
+        });
+    let (mut active, former) = (trusted.next(), trusted.next());
+    drop(trusted);
+    let was_there = lost || !words.is_empty();
+    let suspect = |slot: &&Slot| {
+        let of_job = record.job.as_ref().map(|job| job.id.0) == Some(slot.id.0);
+        of_job || record.strikes.iter().any(|it| it.sha256 == slot.sha256)
+    };
+    let left = found.iter().filter(|slot| !suspect(slot));
+    if active.is_none()
+        && was_there
+        && let Some(oldest) = left.min_by_key(|slot| slot.id)
+    {
+        words.push(format!(
+            "the record names no slot that is there; version {} from slot {} is taken",
+            oldest.version, oldest.id.0
         ));
-        hands.ledger.record.active = hands.ledger.record.former.take();
+        active = Some(oldest.clone());
+    }
+    if (&active, &former) != (&record.active, &record.former) {
+        (record.active, record.former) = (active, former);
         hands.ledger.untidy();
+    }
+    for word in words {
+        hands.told.push(Told::Found(word));
     }
 }

@@ -1,8 +1,8 @@
 //! The new worker in the old one's place: the switch, the proving and the commit.
 
-use worker_protocol::v1::Cause;
+use worker_protocol::v1::{Cause, Health};
 
-use super::{Committing, Hands, Phase, Told, Update};
+use super::{Committing, Hands, Phase, Proving, Told, Update};
 use crate::{
     event::Tenure,
     outcome::Outcome,
@@ -12,7 +12,7 @@ use crate::{
 
 impl Update {
     pub(super) fn spend(&mut self, slot: Slot, hands: &mut Hands<'_, '_>) {
-        let starts = hands.starts();
+        let starts = hands.starts(&slot);
         if starts >= hands.scene.policy.tries {
             let why = format!("it was started {starts} times and never proved itself");
             self.revert(Outcome::NotProved { why }, hands);
@@ -35,7 +35,16 @@ impl Update {
             Milestone::Active if new == Some(tenure) => {
                 let until = hands.scene.now.ticks.after(hands.scene.policy.proving);
                 hands.step(format!("version {} runs and is being proved", slot.version));
-                self.phase = Phase::Proving(slot.clone(), tenure, until);
+                self.phase = Phase::Proving(Proving {
+                    slot: slot.clone(),
+                    new: tenure,
+                    until,
+                    look: until,
+                });
+            }
+            Milestone::Health(Health::Unwell { reason }) if new == Some(tenure) => {
+                let why = format!("it is unwell: {reason}");
+                self.revert(Outcome::NotProved { why }, hands);
             }
             Milestone::Gone(death) if new == Some(tenure) => {
                 let outcome = stillborn(death);
@@ -88,7 +97,10 @@ impl Update {
             at: wall,
             outcome: None,
         });
-        record.strikes.retain(|strike| strike.sha256 != slot.sha256);
+        // The build's own strike stays until it has been trusted for a while; the one before has nothing more to prove.
+        if let Some(former) = &record.former {
+            record.strikes.retain(|it| it.sha256 != former.sha256);
+        }
         let save = hands.ledger.save_as(record.clone(), hands.scene.out);
         self.phase = Phase::Committing(Committing {
             slot,
@@ -104,12 +116,13 @@ impl Update {
     pub(super) fn trusted(&mut self, committing: Committing, hands: &mut Hands<'_, '_>) {
         hands.step(format!("version {} is trusted", committing.slot.version));
         if let Some(former) = hands.ledger.record.former.take() {
-            self.trash.push(former.id);
+            self.throw_away(former.id);
         }
-        hands.ledger.record = *committing.record;
+        hands.ledger.adopt(*committing.record);
         hands.crew.trust(committing.slot, hands.scene.now.ticks);
         hands.told.push(Told::Trusted);
         self.phase = Phase::Idle;
+        self.watch(hands);
     }
 }
 

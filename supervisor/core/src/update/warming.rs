@@ -65,11 +65,15 @@ impl Update {
 
     pub(super) fn seek_consent(&mut self, mut warming: Warming, hands: &mut Hands<'_, '_>) {
         let now = hands.scene.now.ticks;
-        let sought = *warming.sought.get_or_insert(now);
-        if now.since(sought) >= hands.scene.policy.consent_limit && sought != now {
+        let limit = hands.scene.policy.consent_limit;
+        if warming
+            .sought
+            .is_some_and(|since| now.since(since) >= limit)
+        {
             hands.trouble("the longest wait for consent is over; the switch goes ahead".to_owned());
             self.mark(warming, hands);
         } else if hands.crew.may_i(hands.scene) {
+            warming.sought.get_or_insert(now);
             warming.step = Warm::Asking;
             self.phase = Phase::Warming(warming);
         } else {

@@ -1,6 +1,6 @@
 //! An update in words: for the cloud, and for `status`.
 
-use super::{Closing, Committing, Fetching, Phase, Update, Warm, fetching::percent};
+use super::{Closing, Committing, Fetching, Phase, Regretting, Update, Warm, fetching::percent};
 use crate::record::Ledger;
 
 impl Update {
@@ -15,9 +15,9 @@ impl Update {
             Phase::Keeping(..) | Phase::Warming(_) => "updating",
             Phase::Spending(..)
             | Phase::Switching(..)
-            | Phase::Proving(..)
+            | Phase::Proving(_)
             | Phase::Committing(_) => "restarting",
-            Phase::Reverting(_) | Phase::Closing(_) => "failed",
+            Phase::Reverting(_) | Phase::Closing(_) | Phase::Regretting(_) => "failed",
         }
     }
 
@@ -30,7 +30,7 @@ impl Update {
             (Phase::Fetching(fetching), Some(job)) => {
                 percent(fetching.on_disk, job.wanted.size).min(99)
             }
-            (Phase::Closing(_), _) => 0,
+            (Phase::Closing(_) | Phase::Regretting(_), _) => 0,
             _ => 100,
         }
     }
@@ -46,10 +46,11 @@ impl Update {
             Phase::Warming(_) => "warming",
             Phase::Spending(..) => "spending",
             Phase::Switching(..) => "switching",
-            Phase::Proving(..) => "proving",
+            Phase::Proving(_) => "proving",
             Phase::Committing(_) => "committing",
             Phase::Reverting(_) => "reverting",
             Phase::Closing(_) => "closing",
+            Phase::Regretting(_) => "regretting",
         }
     }
 
@@ -67,10 +68,11 @@ impl Update {
                 Warm::Marking(_) => "the trial to be on the disk".to_owned(),
             }),
             Phase::Switching(..) => Some("the new worker to take over".to_owned()),
-            Phase::Proving(..) => Some("the new worker to prove itself".to_owned()),
+            Phase::Proving(_) => Some("the new worker to prove itself".to_owned()),
             Phase::Reverting(_) => Some("the old worker to be active again".to_owned()),
             Phase::Closing(Closing { save: None, .. })
-            | Phase::Committing(Committing { save: None, .. }) => {
+            | Phase::Committing(Committing { save: None, .. })
+            | Phase::Regretting(Regretting { save: None, .. }) => {
                 Some("the disk to take the record".to_owned())
             }
             _ => None,

@@ -1,0 +1,129 @@
+//! What every room does once at the end of each event, and how an update reaches what it acts on.
+
+use super::{Agent, note, scene};
+use crate::{
+    cadence::Reason,
+    event::{Asker, Command, Grade, Reply, Request},
+    outbox::Report,
+    time::Now,
+    update::{Hands, Told, Update},
+};
+
+impl Agent {
+    /// What every room does once, after whatever happened.
+    pub(super) fn settle(&mut self, now: Now, out: &mut Vec<Command>) {
+        let milestones = self.crew.tick(&mut scene(now, &self.policy, out));
+        for (tenure, milestone) in milestones {
+            self.reached(tenure, milestone, now, out);
+        }
+        if self.stopping {
+            self.settle_stopping(out);
+            return;
+        }
+        self.with_update(now, out, Update::tick);
+        self.hear_told(out);
+        self.take_waiting(now, out);
+        self.crew.tend(&mut scene(now, &self.policy, out));
+        self.mailbox.deliver(&mut self.crew, out);
+        self.mailbox.tick(now.ticks, out);
+        self.session.tick(now.ticks, out);
+        self.ask_for_offer(now, out);
+        self.report_status(now, out);
+        if self.session.is_up() {
+            self.outbox.flush(now.ticks, now.wall.0, out);
+        }
+        self.drop_unsendable(out);
+        self.ledger.tidy(out);
+    }
+
+    /// What was said straight to the cloud while the link is down is said in vain.
+    fn drop_unsendable(&self, out: &mut Vec<Command>) {
+        if !self.session.is_up() {
+            out.retain(|command| !matches!(command, Command::Publish { .. }));
+        }
+    }
+
+    pub(super) fn settle_stopping(&mut self, out: &mut Vec<Command>) {
+        self.hear_told(out);
+        self.drop_unsendable(out);
+        // A save under way is worth waiting for: it may be the commit. The shell bounds the whole.
+        if self.crew.lives().is_empty() && self.ledger.is_settled() && !self.exited {
+            self.session.end(out);
+            self.exited = true;
+            out.push(Command::Exit);
+        }
+    }
+
+    /// Passes on what the update has to tell.
+    pub(super) fn hear_told(&mut self, out: &mut Vec<Command>) {
+        for told in std::mem::take(&mut self.told) {
+            match told {
+                Told::Progress(percent) => self.outbox.progress(percent),
+                Told::Failed(owed) => {
+                    let text = format!("the update ended: {}", owed.outcome);
+                    note(out, Grade::Warning, None, Some(owed.job), text);
+                    self.outbox.report(Report {
+                        job: Some(owed.job),
+                        outcome: owed.outcome,
+                    });
+                }
+                Told::Trusted => {
+                    self.outbox.begin();
+                    self.inform();
+                }
+                Told::Found(text) | Told::Regret(text) => {
+                    note(out, Grade::Warning, None, None, text);
+                }
+                Told::Step(job, text) => note(out, Grade::Info, None, Some(job), text),
+                Told::Trouble(job, text) => note(out, Grade::Warning, None, Some(job), text),
+            }
+        }
+        let hurry = self.update.as_ref().is_some_and(|update| !update.is_idle());
+        self.cadence.set(Reason::Update, hurry);
+    }
+
+    pub(super) fn asked(
+        &mut self,
+        asker: Asker,
+        request: &Request,
+        now: Now,
+        out: &mut Vec<Command>,
+    ) {
+        let reply = match request {
+            Request::Status => Reply::Status(Box::new(self.status(now))),
+        };
+        out.push(Command::Answer { asker, reply });
+    }
+
+    pub(super) fn with_hands<T>(
+        &mut self,
+        now: Now,
+        out: &mut Vec<Command>,
+        act: impl FnOnce(&mut Hands<'_, '_>) -> T,
+    ) -> T {
+        act(&mut Hands {
+            scene: &mut scene(now, &self.policy, out),
+            jitter: &mut self.jitter,
+            crew: &mut self.crew,
+            ledger: &mut self.ledger,
+            told: &mut self.told,
+        })
+    }
+
+    pub(super) fn with_update(
+        &mut self,
+        now: Now,
+        out: &mut Vec<Command>,
+        act: impl FnOnce(&mut Update, &mut Hands<'_, '_>),
+    ) {
+        // While the supervisor is being stopped nothing new begins: only what waits for the disk hears how that ended.
+        let may_act = |update: &Update| !self.stopping || update.is_ending();
+        if !self.update.as_ref().is_some_and(may_act) {
+            return;
+        }
+        if let Some(mut update) = self.update.take() {
+            self.with_hands(now, out, |hands| act(&mut update, hands));
+            self.update = Some(update);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The brain's copy of the record, and the saves under way.
+//!
+//! A step that waits for its save asks for it by [`Ledger::save`] or [`Ledger::save_as`] and keeps the number. What nobody waits
+//! for is only marked, and saved when no other save is under way, so that it can never overtake one.
+
+use super::{MOST_OWED, MOST_STRIKES, Owed, Record, Slot, Strike, same};
+use crate::{
+    alink::codec::Digest,
+    event::{Command, SaveId},
+};
+
+/// How many digests a strike remembers; further ones are not added.
+const MOST_DIGESTS: usize = 8;
+
+/// The brain's copy of the record, and the saves under way.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// The truth as it will be once every save has ended.
+    pub record: Record,
+    saves: u64,
+    in_flight: Vec<SaveId>,
+    untidy: bool,
+}
+
+impl Ledger {
+    /// Starts from what was found on the disk.
+    #[must_use]
+    pub fn new(record: Record) -> Self {
+        Self {
+            record,
+            ..Self::default()
+        }
+    }
+
+    /// Asks for the record to be saved as it is now.
+    pub fn save(&mut self, out: &mut Vec<Command>) -> SaveId {
+        self.untidy = false;
+        self.save_as(self.record.clone(), out)
+    }
+
+    /// Asks for another record to be saved, which becomes the truth once that has ended.
+    pub fn save_as(&mut self, record: Record, out: &mut Vec<Command>) -> SaveId {
+        let save = SaveId(self.saves);
+        self.saves += 1;
+        self.in_flight.push(save);
+        out.push(Command::Save {
+            save,
+            record: Box::new(record),
+        });
+        save
+    }
+
+    /// A record saved by [`Ledger::save_as`] is the truth now. What the cloud was told of since it was written stays told.
+    pub fn adopt(&mut self, record: Record) {
+        let owed = std::mem::take(&mut self.record.owed);
+        self.untidy |= owed != record.owed;
+        self.record = Record { owed, ..record };
+    }
+
+    /// A save has ended, this way or that.
+    pub fn ended(&mut self, save: SaveId) {
+        self.in_flight.retain(|other| *other != save);
+    }
+
+    /// Something changed that nobody waits for; it is saved when no other save is under way.
+    pub fn untidy(&mut self) {
+        self.untidy = true;
+    }
+
+    /// Saves what nobody waits for, unless another save is under way, which it must not overtake.
+    pub fn tidy(&mut self, out: &mut Vec<Command>) {
+        if self.untidy && self.in_flight.is_empty() {
+            self.save(out);
+        }
+    }
+
+    /// Is no save under way?
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
+    /// How often a build with one of these digests was started without proving itself.
+    #[must_use]
+    pub fn starts(&self, digests: &[Digest]) -> u32 {
+        let strikes = self.record.strikes.iter();
+        let known = strikes.filter(|strike| same(&strike.digests, digests));
+        known.map(|strike| strike.starts).max().unwrap_or(0)
+    }
+
+    /// How often the build in this slot was started without proving itself, whatever it was offered as.
+    #[must_use]
+    pub fn starts_of(&self, slot: &Slot, digests: &[Digest]) -> u32 {
+        let strikes = self.record.strikes.iter();
+        let known = strikes.filter(|strike| strike.sha256 == slot.sha256);
+        let by_slot = known.map(|strike| strike.starts).max().unwrap_or(0);
+        by_slot.max(self.starts(digests))
+    }
+
+    /// The build in this slot has proved itself for long enough.
+    pub fn forgive(&mut self, slot: &Slot) {
+        let strikes = &mut self.record.strikes;
+        let before = strikes.len();
+        strikes.retain(|strike| strike.sha256 != slot.sha256);
+        self.untidy |= strikes.len() < before;
+    }
+
+    /// One try of a build is spent. Answers how many are spent by now.
+    pub fn spend(&mut self, slot: &Slot, digests: &[Digest]) -> u32 {
+        let strikes = &mut self.record.strikes;
+        let at = strikes
+            .iter()
+            .position(|strike| strike.sha256 == slot.sha256)
+            .or_else(|| strikes.iter().position(|it| same(&it.digests, digests)));
+        let mut strike = at.map_or_else(
+            || Strike {
+                sha256: slot.sha256.clone(),
+                digests: digests.to_vec(),
+                version: slot.version.clone(),
+                starts: 0,
+            },
+            |at| strikes.remove(at),
+        );
+        for digest in digests {
+            if strike.digests.len() < MOST_DIGESTS && !strike.digests.contains(digest) {
+                strike.digests.push(*digest);
+            }
+        }
+        strike.starts = strike.starts.saturating_add(1);
+        let starts = strike.starts;
+        strikes.push(strike);
+        if strikes.len() > MOST_STRIKES {
+            strikes.remove(0);
+        }
+        starts
+    }
+
+    /// The cloud is owed an outcome from now on.
+    pub fn owe(&mut self, owed: Owed) {
+        self.record.owed.push(owed);
+        if self.record.owed.len() > MOST_OWED {
+            self.record.owed.remove(0);
+        }
+    }
+}

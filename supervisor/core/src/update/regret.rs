@@ -1,0 +1,123 @@
+//! A trusted version that keeps dying soon after its commit, while the slot before it is still there, is taken back.
+//!
+//! It has failed its trial late: its strike, which is kept until it has been trusted for a while, grows by one, so that an
+//! offer that installs it again and again ends in quarantine. The platform was told of a success and is now told, by informing
+//! it, that the version before runs.
+
+use worker_protocol::v1::Cause;
+
+use super::{Hands, Phase, Told, Update};
+use crate::{
+    event::SaveId,
+    outcome::Outcome,
+    record::{Ended, Record, Slot, SlotId},
+    tenure::Death,
+    time::Ticks,
+};
+
+/// A version trusted a short while ago.
+#[derive(Debug, Clone)]
+pub(super) struct Fresh {
+    slot: SlotId,
+    pub(super) until: Ticks,
+    deaths: u32,
+}
+
+/// The slot before is taken back; the record is to follow.
+#[derive(Debug, Clone)]
+pub(super) struct Regretting {
+    pub(super) bad: Slot,
+    pub(super) back: Slot,
+    record: Box<Record>,
+    pub(super) save: Option<SaveId>,
+    pub(super) again: Option<Ticks>,
+}
+
+impl Update {
+    /// From now on the trusted version is watched, if there is one to go back to and its build has not been forgiven.
+    pub(super) fn watch(&mut self, hands: &mut Hands<'_, '_>) {
+        let record = &hands.ledger.record;
+        self.fresh = None;
+        let Some(active) = record.active.clone() else {
+            return;
+        };
+        if record.former.is_none() {
+            hands.ledger.forgive(&active);
+        } else if hands.ledger.starts_of(&active, &[]) > 0 {
+            self.fresh = Some(Fresh {
+                slot: active.id,
+                until: hands.scene.now.ticks.after(hands.scene.policy.loop_window),
+                deaths: 0,
+            });
+        }
+    }
+
+    /// A version that was trusted for long enough is forgiven what it needed to get there.
+    pub(super) fn settle_fresh(&mut self, hands: &mut Hands<'_, '_>) {
+        let now = hands.scene.now.ticks;
+        if self.fresh.take_if(|fresh| now >= fresh.until).is_some()
+            && let Some(active) = hands.ledger.record.active.clone()
+        {
+            hands.ledger.forgive(&active);
+        }
+    }
+
+    /// The trusted worker died while no update was under way.
+    pub(super) fn died(&mut self, death: &Death, hands: &mut Hands<'_, '_>) {
+        let Some(fresh) = &mut self.fresh else { return };
+        if *death == Death::Asked {
+            return;
+        }
+        fresh.deaths += 1;
+        let (slot, deaths) = (fresh.slot, fresh.deaths);
+        let record = &hands.ledger.record;
+        if deaths < hands.scene.policy.loop_deaths {
+            return;
+        }
+        let (Some(bad), Some(back)) = (record.active.clone(), record.former.clone()) else {
+            return;
+        };
+        if bad.id != slot {
+            return;
+        }
+        hands.told.push(Told::Regret(format!(
+            "version {} died {deaths} times soon after it was trusted; version {} is taken back",
+            bad.version, back.version
+        )));
+        self.fresh = None;
+        let now = hands.scene.now.ticks;
+        hands.crew.keep(Some(back.clone()), Cause::RollBack, now);
+        hands.ledger.spend(&bad, &[]);
+        self.save_regret(bad, back, hands);
+    }
+
+    /// Asks for the record with the slot before trusted in it; nobody sees that record before it is durable.
+    pub(super) fn save_regret(&mut self, bad: Slot, back: Slot, hands: &mut Hands<'_, '_>) {
+        let mut record = hands.ledger.record.clone();
+        record.active = Some(back.clone());
+        record.former = None;
+        record.last_outcome = Some(Ended {
+            version: bad.version.clone(),
+            at: hands.scene.now.wall,
+            outcome: Some(Outcome::NotProved {
+                why: "it kept dying soon after it was trusted".to_owned(),
+            }),
+        });
+        let save = hands.ledger.save_as(record.clone(), hands.scene.out);
+        self.phase = Phase::Regretting(Regretting {
+            bad,
+            back,
+            record: Box::new(record),
+            save: Some(save),
+            again: None,
+        });
+    }
+
+    pub(super) fn regretted(&mut self, regretting: Regretting, hands: &mut Hands<'_, '_>) {
+        hands.ledger.adopt(*regretting.record);
+        self.throw_away(regretting.bad.id);
+        self.show_failed(hands);
+        hands.told.push(Told::Trusted);
+        self.phase = Phase::Idle;
+    }
+}
