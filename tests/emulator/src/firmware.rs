@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use crate::login::keyed_digest;
+use crate::shared::Shared;
 use crate::wire::{base64, hex};
 
 /// How many files one package may have (document of CreateOTAFirmware).
@@ -286,7 +287,7 @@ fn digest(path: &Path, method: SignMethod) -> std::io::Result<(u64, Vec<u8>)> {
     }
 }
 
-pub(crate) fn digest_with<D: Digest>(path: &Path) -> std::io::Result<(u64, Vec<u8>)> {
+fn digest_with<D: Digest>(path: &Path) -> std::io::Result<(u64, Vec<u8>)> {
     let mut file = File::open(path)?;
     let (mut sum, mut size) = (D::new(), 0u64);
     let mut piece = vec![0; PIECE];
@@ -333,6 +334,30 @@ impl UrlKey {
 
     fn token(&self, path: &str, expires: u64) -> String {
         keyed_digest(&self.0, &format!("{path}\n{expires}"))
+    }
+}
+
+impl Shared {
+    /// Stores a package outside of the lock, since a large one takes seconds to read.
+    pub(crate) fn add_firmware(&self, package: Package) -> Result<Firmware, PackageError> {
+        let (id, folder) = self.act(|world, _| (world.number(), world.folder.clone()));
+        let firmware = package.store(id, &folder)?;
+        self.act(|world, _| world.firmware.insert(id, firmware.clone()));
+        Ok(firmware)
+    }
+
+    pub(crate) fn set_config(&self, product_key: &str, content: &[u8]) -> Result<(), PackageError> {
+        let path = self.act(|world, _| {
+            let number = world.number();
+            world.folder.join(format!("config-{number}"))
+        });
+        let stored = std::fs::write(&path, content).and_then(|()| digest_with::<Sha256>(&path));
+        let (size, digest) = stored.map_err(|source| PackageError::File {
+            path: path.clone(),
+            source,
+        })?;
+        self.act(|world, _| world.set_config(product_key, path, size, hex(&digest)));
+        Ok(())
     }
 }
 

@@ -126,7 +126,7 @@ fn introduce(emulator: &Emulator, device: &DeviceId, secret: &str) {
     println!(
         "A device may log in as product key `{product_key}`, device name `{device_name}`, secret `{secret}`."
     );
-    println!("Watch it:            curl http://{http}/api/devices/{product_key}/{device_name}/");
+    println!("Watch it:            curl http://{http}/api/devices/{product_key}/{device_name}");
     println!(
         "Offer it a version:  curl --data-binary @FILE 'http://{http}/api/firmware?version=1.0.7'"
     );

@@ -122,6 +122,27 @@ impl World {
         Ok(json!({"getType": "content", "content": {"mode": mode}}))
     }
 
+    /// Switches a device's log reports on or off and tells it, if it is online. False if it is unknown.
+    pub(crate) fn set_log_mode(&mut self, now: Millis, id: &DeviceId, on: bool) -> bool {
+        let Some(device) = self.devices.get_mut(id) else {
+            return false;
+        };
+        device.log_mode = u8::from(on);
+        if device.connection().is_some() {
+            let params = json!({"getType": "content", "content": {"mode": u8::from(on)}});
+            let topic = "thing/config/log/push";
+            self.request(
+                now,
+                id,
+                topic,
+                "thing.config.log.push",
+                &params,
+                QoS::AtMostOnce,
+            );
+        }
+        true
+    }
+
     /// Until when a URL made now is valid.
     pub(super) fn expiry(&self, now: Millis) -> Millis {
         now + u64::try_from(self.options.url_lifetime.as_millis()).unwrap_or(u64::MAX / 2)

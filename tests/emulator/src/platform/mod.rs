@@ -8,6 +8,7 @@ mod blocks;
 mod login;
 mod misc;
 pub(crate) mod offer;
+pub(crate) mod rollout;
 pub(crate) mod task;
 pub(crate) mod thing;
 pub(crate) mod updates;

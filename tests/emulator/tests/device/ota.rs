@@ -412,3 +412,29 @@ async fn a_file_comes_in_blocks_over_mqtt() {
         );
     }
 }
+
+/// What OpenSSL 3 signs with the key beside this file: RSA, PKCS #1 v1.5, SHA-256 over the 16 raw bytes of MD5("hello").
+const SIGNED_BY_OPENSSL: &str = concat!(
+    "Yl1QrgSJSvEvVLT+xz55b7Zhzr+PpGmJkLgSWLtYN8T2BMebwQQS1ShBKK0A19KCH9OQDQv2NF8TjECZ4g+a5g",
+    "g/6bfzUproksVd/k3ooTcGyZKsLgCQnpDYDg5A+iE8IhwSzU6rUEBvqdQUy/DB06NoO6jk2I/bjCfSS0+RFDIe",
+    "T86CQYdJ1XHeJNqE7gfw6aEFAhXU6iMpCxwxiH2UEDlsf1OfmQmfENd+Z4FwuHk/Rlovje7J6aGWVaLHBTe5Nh",
+    "h432qLxyGTqopDbgLuwDsAx4/hW3g8/7Klp+FBAIyreAVX4fl4wv3iiqdkEPvCRuv4+lRZzxgQsK1J+PRq9A==",
+);
+
+#[tokio::test]
+async fn a_secure_offer_carries_the_signed_digest() {
+    let emulator = emulator(Options::default());
+    let key = include_str!("synthetic-digest-key.pem");
+    let package = Package {
+        digest_key: Some(key.to_owned()),
+        ..Package::from_bytes("1.1.0", "hello")
+    };
+    let firmware = emulator.add_firmware(package).unwrap();
+    let offer = emulator.offer(&firmware, Transport::Http);
+    assert_eq!(offer["digestsign"], SIGNED_BY_OPENSSL);
+    let unusable = Package {
+        digest_key: Some("no key".to_owned()),
+        ..Package::from_bytes("1.1.0", "hello")
+    };
+    assert!(emulator.add_firmware(unusable).is_err());
+}

@@ -1,0 +1,247 @@
+//! The firmware server: a small HTTP/1.1 server of our own, because a good one would not let us break its promises.
+//!
+//! It serves files with ranges, `ETag` and `If-Range` as object storage does, checks the URL's token, and misbehaves by name:
+//! bytes are counted exactly, so a response cut after n bytes delivers n bytes. It reads no request bodies.
+
+mod body;
+mod plan;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use crate::journal::What;
+use crate::shared::Shared;
+use plan::{Body, Plan};
+
+/// Downloads at a time on one listener; a further one waits to be accepted.
+const CONNECTIONS: usize = 256;
+/// The longest request head, in bytes.
+const LONGEST_HEAD: usize = 16 * 1024;
+/// How long a connection may be idle between requests.
+const IDLE_LIMIT: Duration = Duration::from_secs(60);
+/// Serves firmware on a listener until the task is ended.
+pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let place = places.clone().acquire_owned().await;
+        let Ok((stream, _)) = listener.accept().await else {
+            continue;
+        };
+        let (tls, shared) = (tls.clone(), shared.clone());
+        tokio::spawn(async move {
+            greet(stream, tls, &shared).await;
+            drop(place);
+        });
+    }
+}
+
+async fn greet(stream: TcpStream, tls: Option<TlsAcceptor>, shared: &Shared) {
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let Some(tls) = tls else {
+        return serve_connection(stream, false, shared).await;
+    };
+    match timeout(IDLE_LIMIT, tls.accept(stream)).await {
+        Ok(Ok(stream)) => serve_connection(stream, true, shared).await,
+        Ok(Err(error)) => shared.act(|world, now| {
+            world.journal.note(
+                now,
+                None,
+                format!("TLS handshake for a download failed: {error}"),
+            );
+        }),
+        Err(_) => {}
+    }
+}
+
+async fn serve_connection<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    tls: bool,
+    shared: &Shared,
+) {
+    let mut buffer = Vec::new();
+    while let Some(head) = read_head(&mut stream, &mut buffer).await {
+        let request = Request::read(&head);
+        let plan = shared.act(|world, now| world.plan_download(now, &request, tls));
+        // A client that left in the middle is told in the journal by the count of bytes.
+        let (sent, went_on) = respond(&mut stream, &plan, request.method == "HEAD", shared).await;
+        let whole = sent == plan.promised || request.method == "HEAD";
+        shared.act(|world, now| {
+            world.journal.write(
+                now,
+                None,
+                What::Sent {
+                    path: request.path.clone(),
+                    bytes: sent,
+                    whole,
+                },
+            );
+        });
+        if !went_on || !whole || request.close {
+            break;
+        }
+    }
+    // Without this a TLS client could not tell the orderly end from a cut; after a cut the stream is dropped as it is.
+    let _ = stream.flush().await;
+}
+
+/// Reads up to the empty line; what follows it stays in the buffer.
+async fn read_head<S: AsyncRead + Unpin>(stream: &mut S, buffer: &mut Vec<u8>) -> Option<String> {
+    loop {
+        if let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
+            buffer.drain(..end + 4);
+            return Some(head);
+        }
+        if buffer.len() > LONGEST_HEAD {
+            return None;
+        }
+        match timeout(IDLE_LIMIT, stream.read_buf(buffer)).await {
+            Ok(Ok(read)) if read > 0 => {}
+            _ => return None,
+        }
+    }
+}
+
+/// What of a request matters here.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Request {
+    method: String,
+    path: String,
+    query: String,
+    range: Option<String>,
+    if_range: Option<String>,
+    close: bool,
+}
+
+impl Request {
+    fn read(head: &str) -> Self {
+        let mut lines = head.split("\r\n");
+        let mut first = lines.next().unwrap_or_default().split(' ');
+        let method = first.next().unwrap_or_default().to_owned();
+        let target = first.next().unwrap_or_default();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let mut request = Self {
+            method,
+            path: path.to_owned(),
+            query: query.to_owned(),
+            close: first.next() == Some("HTTP/1.0"),
+            ..Self::default()
+        };
+        for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+            let value = value.trim().to_owned();
+            match name.trim().to_ascii_lowercase().as_str() {
+                "range" => request.range = Some(value),
+                "if-range" => request.if_range = Some(value),
+                "connection" => request.close |= value.eq_ignore_ascii_case("close"),
+                _ => {}
+            }
+        }
+        request
+    }
+}
+
+/// Sends a response. Returns how many body bytes went out, and whether the connection is still good.
+async fn respond<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    plan: &Plan,
+    only_head: bool,
+    shared: &Shared,
+) -> (u64, bool) {
+    if stream.write_all(plan.head.as_bytes()).await.is_err() {
+        return (0, false);
+    }
+    let mut sent = 0;
+    let went_on = match &plan.body {
+        _ if only_head => true,
+        Body::Text(text) => {
+            sent = text.len() as u64;
+            stream.write_all(text.as_bytes()).await.is_ok()
+        }
+        Body::File(body) => body.send(stream, &mut sent, shared).await.is_ok(),
+    };
+    (sent, went_on && stream.flush().await.is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_head_is_read_with_any_case_of_its_names() {
+        let request = Request::read(
+            "GET /firmware/1/0/f?a=b HTTP/1.1\r\nRANGE: bytes=5-\r\nif-range: \"x\"\r\nConnection: Close",
+        );
+        assert_eq!(
+            (request.path.as_str(), request.query.as_str()),
+            ("/firmware/1/0/f", "a=b")
+        );
+        assert_eq!(request.range.as_deref(), Some("bytes=5-"));
+        assert_eq!(request.if_range.as_deref(), Some("\"x\""));
+        assert!(request.close);
+    }
+
+    // Elsewhere such a file would really take its 5 GiB.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn positions_beyond_32_bits_are_served() {
+        use crate::firmware::{Firmware, SignMethod, StoredFile};
+        use crate::platform::offer::Transport;
+        use crate::platform::{Links, World};
+        use std::io::{Seek, SeekFrom, Write};
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large.img");
+        let (size, place) = (5u64 << 30, (4u64 << 30) + 12_345);
+        let mut file = std::fs::File::create(&path).unwrap();
+        file.set_len(size).unwrap();
+        file.seek(SeekFrom::Start(place)).unwrap();
+        file.write_all(b"found").unwrap();
+
+        let plain = "127.0.0.1:1".parse().unwrap();
+        let links = Links { plain, tls: None };
+        let mut world = World::new(crate::Options::default(), links, folder.path().to_owned());
+        let name = "large.img".to_owned();
+        let sign = "0".repeat(32);
+        let firmware = Firmware {
+            id: 1,
+            version: "5".to_owned(),
+            module: "default".to_owned(),
+            sign_method: SignMethod::Md5,
+            source_version: None,
+            custom: None,
+            files: vec![StoredFile {
+                name,
+                size,
+                sign,
+                digest_sign: None,
+                path,
+            }],
+        };
+        world.firmware.insert(1, firmware.clone());
+        let url = world.firmware_url(crate::shared::now(), &firmware, 0, Transport::Http);
+        let shared = Shared::new(world);
+        let (mut client, server) = tokio::io::duplex(1 << 16);
+        let target = url.strip_prefix("http://127.0.0.1:1").unwrap();
+        let end = place + 4;
+        let request = format!(
+            "GET {target} HTTP/1.1\r\nRange: bytes={place}-{end}\r\nConnection: close\r\n\r\n"
+        );
+        client.write_all(request.as_bytes()).await.unwrap();
+        serve_connection(server, false, &shared).await;
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(
+            answer.contains(&format!("Content-Range: bytes {place}-{end}/{size}\r\n")),
+            "{answer}"
+        );
+        assert!(answer.ends_with("\r\n\r\nfound"), "{answer}");
+    }
+}
