@@ -1,0 +1,407 @@
+//! The stand: a cloud, a folder, a configuration, and short words for what tests do with them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use cloud_emulator::{
+    DeviceId, DeviceState, Emulator, Entry, Firmware, Message, Options, Package, Rollout,
+    TaskState, What,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{Ended, Image, LIMIT, Programs, Settings, Supervisor, programs::finish};
+
+/// The device's secret.
+pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// How many entries of the cloud's journal a failing test shows.
+const SHOWN_ENTRIES: usize = 60;
+
+/// An emulated cloud, and a folder for a supervisor.
+#[derive(Debug)]
+pub struct Stand {
+    /// The cloud.
+    pub cloud: Emulator,
+    /// The device in it.
+    pub device: DeviceId,
+    folder: TempDir,
+    settings: Settings,
+    images: AtomicU32,
+}
+
+impl Default for Stand {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Stand {
+    /// A stand with plain connections, where all that takes time takes little.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with(Options::default())
+    }
+
+    /// A stand where everything goes over TLS, with the cloud's own certificate authority in `ca.pem`.
+    #[must_use]
+    pub fn with_tls() -> Self {
+        let mut stand = Self::with(Options::with_tls());
+        let ca = stand.cloud.ca_pem().expect("TLS was asked for");
+        fs::write(stand.path("ca.pem"), ca).expect("a stand's folder can be written");
+        let port = stand
+            .cloud
+            .mqtts_address()
+            .expect("TLS was asked for")
+            .port();
+        stand.set("cloud.port", port);
+        stand.set("cloud.tls", "{ ca = \"ca.pem\" }");
+        stand.set("update.allow_http", false);
+        stand
+    }
+
+    fn with(options: Options) -> Self {
+        // Built before anything is timed.
+        let _ = Programs::under_test();
+        let cloud = Emulator::start(options).expect("loopback has free ports");
+        let device = DeviceId::new("a1Sample001", "oven001");
+        cloud.add_device(&device, SECRET);
+        let folder = tempfile::Builder::new()
+            .prefix("hotplate-")
+            .tempdir()
+            .expect("the system has a temporary folder");
+        let mut stand = Self {
+            device,
+            folder,
+            settings: Settings::default(),
+            images: AtomicU32::new(0),
+            cloud,
+        };
+        write_private(&stand.path("device.secret"), SECRET);
+        let settings = &mut stand.settings;
+        settings.text("cloud.product_key", &stand.device.product_key);
+        settings.text("cloud.device_name", &stand.device.device_name);
+        settings.text("cloud.device_secret_file", "device.secret");
+        settings.text("cloud.host", "127.0.0.1");
+        settings.set("cloud.port", stand.cloud.mqtt_address().port());
+        settings.text("cloud.tls", "off");
+        settings.set("cloud.reconnect_wait_s", 0.05);
+        settings.set("cloud.reconnect_longest_wait_s", 0.2);
+        settings.set("update.allow_http", true);
+        settings.set("update.query_after_connect_s", 0.05);
+        settings.set("update.proving_s", 0.3);
+        settings.set("update.fetch_retries", 2);
+        settings.set("update.fetch_wait_s", 0.02);
+        settings.set("update.fetch_longest_wait_s", 0.05);
+        settings.set("worker.respawn_wait_s", 0.05);
+        settings.set("worker.respawn_longest_wait_s", 0.2);
+        settings.set("worker.heartbeat_s", 0.2);
+        settings.text("log.level", "debug");
+        stand.write();
+        stand
+    }
+
+    /// Changes the configuration for the next program that reads it.
+    pub fn set(&mut self, name: &'static str, value: impl ToString) {
+        self.settings.set(name, value);
+        self.write();
+    }
+
+    /// The same for a text.
+    pub fn set_text(&mut self, name: &'static str, value: &str) {
+        self.settings.text(name, value);
+        self.write();
+    }
+
+    /// The configuration as it stands, to be changed freely.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.settings.clone()
+    }
+
+    fn write(&self) {
+        fs::write(self.config(), self.settings.toml()).expect("a stand's folder can be written");
+    }
+
+    /// The configuration file.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.path("hotplate.toml")
+    }
+
+    /// A path in the stand's folder.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A command line of the supervisor, on this stand's configuration.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let programs = Programs::under_test();
+        let mut command = programs.supervisor();
+        command
+            .arg("--config")
+            .arg(programs.see(&self.config()))
+            .args(arguments);
+        command
+    }
+
+    /// Runs a command line of the supervisor to its end.
+    #[must_use]
+    pub fn cli(&self, arguments: &[&str]) -> Ended {
+        finish(&mut self.command(arguments))
+    }
+
+    /// Installs an image as an operator does.
+    ///
+    /// # Panics
+    /// When that fails.
+    #[track_caller]
+    pub fn install(&self, image: &Image) {
+        let file = Programs::under_test().see(&image.path);
+        let ended = self.cli(&["install", &file, "--version", &image.version]);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    }
+
+    /// Starts the supervisor.
+    #[must_use]
+    pub fn run(&self) -> Supervisor<'_> {
+        Supervisor::start(self)
+    }
+
+    /// Installs an image, starts the supervisor and waits until the worker is active and the cloud link up.
+    #[track_caller]
+    pub fn run_with(&self, image: &Image) -> Supervisor<'_> {
+        self.install(image);
+        let supervisor = self.run();
+        supervisor.await_rest(&image.version);
+        supervisor
+    }
+
+    /// A misfit with these orders.
+    #[must_use]
+    pub fn misfit(&self, orders: &Value) -> Image {
+        Image::misfit(self.folder.path(), &self.name(), orders)
+    }
+
+    /// A misfit that behaves, in this version.
+    #[must_use]
+    pub fn good(&self, version: &str) -> Image {
+        self.misfit(&serde_json::json!({ "version": version }))
+    }
+
+    /// Any bytes as an image.
+    #[must_use]
+    pub fn image(&self, version: &str, bytes: &[u8]) -> Image {
+        Image::of_bytes(self.folder.path(), &self.name(), version, bytes)
+    }
+
+    fn name(&self) -> String {
+        format!("image-{}", self.images.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Gives the cloud an image, without offering it to anybody.
+    ///
+    /// # Panics
+    /// When the cloud does not take it.
+    #[track_caller]
+    pub fn upload(&self, image: &Image) -> Firmware {
+        let package = Package::from_path(&image.version, &image.path);
+        self.cloud
+            .add_firmware(package)
+            .unwrap_or_else(|why| panic!("{why}: {image:?}"))
+    }
+
+    /// Gives the cloud an image and pushes it to the device. Returns the job's number.
+    ///
+    /// # Panics
+    /// When the cloud does not start the job.
+    #[track_caller]
+    pub fn offer(&self, image: &Image) -> u64 {
+        let firmware = self.upload(image);
+        self.start(Rollout::new(firmware.id, &self.device))
+    }
+
+    /// Starts a job.
+    ///
+    /// # Panics
+    /// When the cloud does not.
+    #[track_caller]
+    pub fn start(&self, rollout: Rollout) -> u64 {
+        self.cloud
+            .start_job(rollout)
+            .unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// Waits until the cloud sees the device in a certain state.
+    ///
+    /// # Panics
+    /// When it does not within the limit.
+    #[track_caller]
+    pub fn await_device(
+        &self,
+        what: &str,
+        reached: impl FnMut(&DeviceState) -> bool,
+    ) -> DeviceState {
+        let waited = self.cloud.wait_until(&self.device, LIMIT, what, reached);
+        self.cloud
+            .block_on(waited)
+            .unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// Waits until the newest task has this state.
+    ///
+    /// # Panics
+    /// When it does not get there within the limit.
+    #[track_caller]
+    pub fn await_task(&self, wanted: TaskState) -> DeviceState {
+        self.await_device(&format!("the task is {wanted:?}"), |device| {
+            device.task().is_some_and(|task| task.state == wanted)
+        })
+    }
+
+    /// Waits for a journal entry after a position.
+    ///
+    /// # Panics
+    /// When none comes within the limit.
+    #[track_caller]
+    pub fn await_entry(&self, after: u64, what: &str, wanted: impl FnMut(&Entry) -> bool) -> Entry {
+        let waited = self.cloud.wait_for_entry(after, LIMIT, what, wanted);
+        self.cloud
+            .block_on(waited)
+            .unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// Waits for a message of the device on a topic that begins so, after a position.
+    ///
+    /// # Panics
+    /// When none comes within the limit.
+    #[track_caller]
+    pub fn await_message(&self, after: u64, topic: &str) -> (Entry, Message) {
+        let entry = self.await_entry(after, &format!("a message on {topic}"), |entry| {
+            said(entry, topic).is_some()
+        });
+        let message = said(&entry, topic)
+            .expect("it was just found by this")
+            .clone();
+        (entry, message)
+    }
+
+    /// What the device has published on topics that begin so, oldest first, with the entry's number.
+    #[must_use]
+    pub fn said(&self, topic: &str) -> Vec<(u64, Value)> {
+        let journal = self.cloud.journal();
+        journal
+            .iter()
+            .filter_map(|entry| Some((entry.seq, said(entry, topic)?.json())))
+            .collect()
+    }
+
+    /// The topic on which the device reports its progress.
+    #[must_use]
+    pub fn progress_topic(&self) -> String {
+        format!(
+            "/ota/device/progress/{}/{}",
+            self.device.product_key, self.device.device_name
+        )
+    }
+
+    /// The topic on which the device reports its version.
+    #[must_use]
+    pub fn inform_topic(&self) -> String {
+        format!(
+            "/ota/device/inform/{}/{}",
+            self.device.product_key, self.device.device_name
+        )
+    }
+
+    /// A topic below `/sys/{product key}/{device name}/`.
+    #[must_use]
+    pub fn sys_topic(&self, rest: &str) -> String {
+        format!(
+            "/sys/{}/{}/{rest}",
+            self.device.product_key, self.device.device_name
+        )
+    }
+
+    /// The steps reported so far.
+    #[must_use]
+    pub fn steps(&self) -> Vec<i64> {
+        let said = self.said(&self.progress_topic());
+        let step = |value: &Value| {
+            value["params"]["step"]
+                .as_str()
+                .and_then(|step| step.parse().ok())
+        };
+        said.iter()
+            .map(|(_, value)| step(value).unwrap_or_else(|| panic!("a step is text: {value}")))
+            .collect()
+    }
+
+    /// The versions informed so far.
+    #[must_use]
+    pub fn informed(&self) -> Vec<String> {
+        let said = self.said(&self.inform_topic());
+        said.iter()
+            .map(|(_, value)| {
+                value["params"]["version"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned()
+            })
+            .collect()
+    }
+
+    /// What a misfit's journal in this file has so far: one JSON object per line.
+    #[must_use]
+    pub fn misfit_journal(&self, name: &str) -> Vec<Value> {
+        let text = fs::read_to_string(self.path(name)).unwrap_or_default();
+        text.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
+    }
+
+    /// The path of such a file, for a misfit's orders.
+    #[must_use]
+    pub fn misfit_journal_path(&self, name: &str) -> String {
+        Programs::under_test().see(&self.path(name))
+    }
+}
+
+fn said<'e>(entry: &'e Entry, topic: &str) -> Option<&'e Message> {
+    match &entry.what {
+        What::In(message) if message.topic.starts_with(topic) => Some(message),
+        _ => None,
+    }
+}
+
+/// A file that only its owner may read, where the system knows such a thing.
+fn write_private(path: &Path, text: &str) {
+    fs::write(path, text).expect("a stand's folder can be written");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+            .expect("an owner may change the mode");
+    }
+}
+
+impl Drop for Stand {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let journal = self.cloud.journal();
+            eprintln!("--- the end of the cloud's journal ---");
+            for entry in journal
+                .iter()
+                .skip(journal.len().saturating_sub(SHOWN_ENTRIES))
+            {
+                eprintln!("{}", serde_json::to_string(entry).unwrap_or_default());
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! A running supervisor, seen from outside: its process, its log, its `status`.
+
+use std::{
+    process::{Child, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use serde_json::Value;
+
+use crate::{LIMIT, Log, Programs, Stand, until};
+
+/// A supervisor process. It is killed when dropped, and its workers end with their leashes.
+#[derive(Debug)]
+pub struct Supervisor<'s> {
+    stand: &'s Stand,
+    child: Child,
+    ended: AtomicBool,
+    /// What it has logged so far.
+    pub log: Log,
+}
+
+impl<'s> Supervisor<'s> {
+    pub(crate) fn start(stand: &'s Stand) -> Self {
+        let mut command = stand.command(&["run"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command
+            .spawn()
+            .expect("a program that is there can be started");
+        let log = Log::default();
+        log.follow(child.stderr.take().expect("it was asked for"));
+        log.follow(child.stdout.take().expect("it was asked for"));
+        Self {
+            stand,
+            child,
+            ended: AtomicBool::new(false),
+            log,
+        }
+    }
+
+    /// What `status --json` says now.
+    ///
+    /// # Panics
+    /// When the supervisor gives no answer.
+    #[track_caller]
+    pub fn status(&self) -> Value {
+        self.try_status()
+            .unwrap_or_else(|why| panic!("no status: {why}"))
+    }
+
+    fn try_status(&self) -> Result<Value, String> {
+        let asked = self.stand.cli(&["status", "--json"]);
+        serde_json::from_str(&asked.stdout).map_err(|_| asked.stderr)
+    }
+
+    /// Asks for the status until it fulfils a condition, and returns it.
+    ///
+    /// # Panics
+    /// When it does not within the limit.
+    #[track_caller]
+    pub fn await_status(&self, what: &str, mut reached: impl FnMut(&Value) -> bool) -> Value {
+        until(what, || {
+            let status = self.try_status()?;
+            if reached(&status) {
+                Ok(status)
+            } else {
+                Err(status.to_string())
+            }
+        })
+    }
+
+    /// Waits until a worker of this version is active, nothing is under way and the cloud link is up.
+    ///
+    /// # Panics
+    /// When it is not within the limit.
+    #[track_caller]
+    pub fn await_rest(&self, version: &str) -> Value {
+        self.await_status(&format!("{version} active, at rest, connected"), |status| {
+            status["phase"] == "idle"
+                && status["cloud_up"] == true
+                && status["workers"]
+                    .as_array()
+                    .is_some_and(|workers| workers.len() == 1)
+                && status["workers"][0]["stage"] == "active"
+                && status["workers"][0]["version"] == version
+        })
+    }
+
+    /// The process id of the active worker.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[track_caller]
+    pub fn worker(&self) -> u64 {
+        let status = self.status();
+        status["workers"][0]["pid"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no worker runs: {status}"))
+    }
+
+    /// Kills it as a power cut would.
+    pub fn kill(&mut self) {
+        // Fails only when it has ended already.
+        let _ = self.child.kill();
+        self.child.wait().expect("a child can be waited for once");
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until it ends by itself, and returns its exit code.
+    ///
+    /// # Panics
+    /// When it does not within the limit.
+    #[track_caller]
+    pub fn await_end(&mut self) -> Option<i32> {
+        let child = &mut self.child;
+        let status = until("the supervisor's end", || match child.try_wait() {
+            Ok(Some(status)) => Ok(status),
+            other => Err(format!("{other:?} after {LIMIT:?}")),
+        });
+        self.ended.store(true, Ordering::Relaxed);
+        status.code()
+    }
+
+    /// Asks it to end in order, as the system does. Only where there are signals.
+    pub fn ask_to_end(&self) {
+        let mut command = std::process::Command::new("kill");
+        command.args(["-TERM", &self.child.id().to_string()]);
+        let asked = command.status().expect("`kill` is on every Unix");
+        assert!(asked.success() && !Programs::under_test().are_foreign());
+    }
+}
+
+impl Drop for Supervisor<'_> {
+    fn drop(&mut self) {
+        if !self.ended.load(Ordering::Relaxed) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- the supervisor's log ---\n{}", self.log.text());
+        }
+    }
+}
