@@ -48,7 +48,7 @@ const WINE: [Need; 2] = [
     },
 ];
 
-/// Wine 8 lacks this library, which Rust's standard library takes its random numbers from. Ours hands out the system's
+/// Wine 8 lacks `bcryptprimitives.dll`, which Rust's standard library takes its random numbers from. Ours hands out the system's
 /// numbers under the missing name. It serves under Wine only and is never shipped.
 const SHIM: &str = r"
 #include <windows.h>
@@ -66,6 +66,9 @@ __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE bytes, SIZE_T length)
     return TRUE;
 }
 ";
+
+/// The worker before and after the upgrade.
+const VERSIONS: [&str; 2] = ["1.0.0", "1.0.7"];
 
 /// How to build, and whether to run.
 #[derive(Debug, clap::Args)]
@@ -102,16 +105,15 @@ pub(crate) fn windows(args: &Args) -> Result<bool, crate::Error> {
     }
     let workspace = Workspace::read()?;
     let toolchain = toolchain();
-    let profile = if args.release { "release" } else { "debug" };
-    let programs = workspace.target.join("windows").join(TARGET).join(profile);
+    let programs = workspace.target.join("windows").join("programs");
     let mut steps = Steps::new();
     let mut go = true;
     go = go && steps.step("tools", || tools(toolchain, args.install));
     go = go
         && steps.step("build for Windows", || {
-            build(&workspace, toolchain, args.release)
+            build(&workspace, toolchain, args.release, &programs)
         });
-    go = go && steps.step("library missing in Wine", || shim(&programs));
+    go = go && steps.step("a world for Wine", || world(&workspace));
     go = go && steps.step("starts under Wine", || starts(&workspace, &programs));
     if go && args.check {
         steps.step("upgrade under Wine", || upgrade(&workspace, &programs));
@@ -184,29 +186,68 @@ fn cargo_for_windows(workspace: &Workspace, toolchain: Toolchain) -> Command {
     command
 }
 
-fn build(workspace: &Workspace, toolchain: Toolchain, release: bool) -> Outcome {
-    let mut command = cargo_for_windows(workspace, toolchain);
-    command.args(["--quiet", "--bins", "-p", "supervisor", "-p", "worker"]);
-    if release {
-        command.arg("--release");
+/// Builds supervisor and worker, then the worker once more for each version an upgrade needs, and gathers all in one folder.
+fn build(workspace: &Workspace, toolchain: Toolchain, release: bool, programs: &Path) -> Outcome {
+    let built = workspace
+        .target
+        .join("windows")
+        .join(TARGET)
+        .join(if release { "release" } else { "debug" });
+    let next = "mend what does not compile for Windows; `cfg(unix)` code needs its Windows half";
+    let take = |from: &str, to: &str| {
+        std::fs::copy(built.join(from), programs.join(to))
+            .map(drop)
+            .map_err(|error| {
+                Failure::from_error(&error, format!("see why `{to}` cannot be copied"))
+            })
+    };
+    let compile = |what: &[&str], version: &str| {
+        let mut command = cargo_for_windows(workspace, toolchain);
+        command
+            .arg("--quiet")
+            .args(what)
+            .args(release.then_some("--release"))
+            .env("HOTPLATE_WORKER_VERSION", version);
+        // What runs under Wine is never debugged there; without, it builds faster and is a fraction of the size to download.
+        command
+            .env("CARGO_PROFILE_DEV_DEBUG", "none")
+            .env("CARGO_PROFILE_DEV_STRIP", "symbols");
+        run::captured(&mut command).map_err(|error| Failure::from_error(&error, next))
+    };
+    std::fs::create_dir_all(programs)
+        .map_err(|error| Failure::from_error(&error, "make the build folder writable"))?;
+    compile(
+        &["-p", "supervisor", "-p", "worker", "--bins", "--examples"],
+        VERSIONS[0],
+    )?;
+    take("supervisor.exe", "supervisor.exe")?;
+    take("examples/misfit.exe", "misfit.exe")?;
+    for version in VERSIONS {
+        compile(&["-p", "supervisor", "-p", "worker", "--bins"], version)?;
+        take("worker.exe", &format!("worker-{version}.exe"))?;
     }
-    run::captured(&mut command).map_err(|error| {
-        Failure::from_error(
-            &error,
-            "mend what does not compile for Windows; `cfg(unix)` code needs its Windows half",
-        )
-    })?;
-    Ok(Held::default())
+    Ok(Held::with(format!(
+        "supervisor, misfit, worker {}",
+        VERSIONS.join(" and ")
+    )))
 }
 
-/// Puts the missing library beside the programs, where Windows looks first.
-fn shim(programs: &Path) -> Outcome {
-    let source = programs.join("bcryptprimitives.c");
-    let library = programs.join("bcryptprimitives.dll");
-    let next = "make the build folder writable, and see that the compiler for Windows works";
+/// Makes Wine's world, once, and puts the missing library among the system's own: workers start from the slots they are unpacked
+/// into, so that beside the programs it would not be found.
+fn world(workspace: &Workspace) -> Outcome {
+    let next = "remove the folder `windows/wine` in the build folder, and see that Wine and the compiler for Windows work";
+    let prefix = workspace.target.join("windows").join("wine");
+    let system = prefix.join("drive_c").join("windows").join("system32");
+    let (source, library) = (
+        prefix.join("bcryptprimitives.c"),
+        system.join("bcryptprimitives.dll"),
+    );
     if std::fs::read(&source).is_ok_and(|old| old == SHIM.as_bytes()) && library.is_file() {
         return Ok(Held::with("as before"));
     }
+    let mut boot = run::command("wine", ["wineboot", "--init"]);
+    run::captured(boot.envs(wine_environment(workspace)))
+        .map_err(|error| Failure::from_error(&error, next))?;
     let mut compile = run::command(C_COMPILER, ["-shared", "-O2", "-s", "-o"]);
     compile.arg(&library).arg(&source).arg("-ladvapi32");
     std::fs::write(&source, SHIM).map_err(|error| Failure::from_error(&error, next))?;
@@ -225,7 +266,7 @@ pub(crate) fn wine_environment(workspace: &Workspace) -> [(&'static str, PathBuf
     ]
 }
 
-/// Runs the supervisor once. The first start also makes Wine's world, which takes some seconds.
+/// Runs the supervisor once, so that what Wine misses shows here and not as an upgrade that fails.
 fn starts(workspace: &Workspace, programs: &Path) -> Outcome {
     let mut command = run::command(
         "wine",
