@@ -1,31 +1,32 @@
 //! Offers that must not be taken: each is refused with plain words, and the old worker never stops.
 
 use cloud_emulator::Transport;
-use e2e::Stand;
+use e2e::{Stand, Supervisor};
 use serde_json::{Value, json};
 
-/// Pushes what `spoil` made of a good offer, and expects it to be refused with a failed step and these words.
+/// The longest description of a step that the platform takes, in characters (document 89307).
+const LONGEST_DESCRIPTION: usize = 128;
+
+/// Pushes what `spoil` made of a good offer. It must be refused with a failed step and these words: the whole sentence stands in `status`,
+/// the cloud is told as much of it as it takes.
 #[track_caller]
-fn refused(stand: &Stand, good: &Value, name: &str, spoil: impl FnOnce(&mut Value), words: &str) {
-    let mut offer = good.clone();
-    spoil(&mut offer);
-    let before = stand
-        .cloud
-        .device_state(&stand.device)
-        .unwrap()
-        .progress
-        .len();
-    assert!(stand.cloud.push_offer(&stand.device, &offer), "{name}");
-    let device = stand.await_device(&format!("{name} is refused"), |device| {
-        device.progress.len() > before
-    });
+fn refused(supervisor: &Supervisor<'_>, stand: &Stand, name: &str, offer: &Value, words: &str) {
+    let state = stand.cloud.device_state(&stand.device).unwrap();
+    let before = state.progress.len();
+    assert!(stand.cloud.push_offer(&stand.device, offer), "{name}");
+    let what = format!("{name} is refused");
+    let device = stand.await_device(&what, |device| device.progress.len() > before);
     let report = &device.progress[before];
     assert_eq!(report.step, "-1", "{name}: {report:?}");
-    assert!(report.description.contains(words), "{name}: {report:?}");
-    assert!(
-        report.description.chars().count() <= 128,
-        "{name}: {report:?}"
-    );
+    let status = supervisor.status();
+    let whole = status["last_refusal"].as_str().unwrap_or_default();
+    assert!(whole.contains(words), "{name}: no `{words}` in `{whole}`");
+    let told: String = whole
+        .trim_start_matches("an offer was refused: ")
+        .chars()
+        .take(LONGEST_DESCRIPTION)
+        .collect();
+    assert_eq!(report.description, told, "{name}");
 }
 
 #[test]
@@ -37,17 +38,15 @@ fn an_offer_that_cannot_be_taken_is_refused_with_the_reason_and_the_worker_goes_
     let firmware = stand.upload(&stand.good("1.0.7"));
     let good = stand.cloud.offer(&firmware, Transport::Http);
     let with = |name: &str, field: &str, value: Value, words: &str| {
-        refused(&stand, &good, name, |offer| offer[field] = value, words);
+        let mut offer = good.clone();
+        offer[field] = value;
+        refused(&supervisor, &stand, name, &offer, words);
     };
     let without = |field: &str| {
-        let spoil = |offer: &mut Value| drop(offer.as_object_mut().unwrap().remove(field));
-        refused(
-            &stand,
-            &good,
-            &format!("no {field}"),
-            spoil,
-            &format!("`{field}` is missing"),
-        );
+        let mut offer = good.clone();
+        offer.as_object_mut().unwrap().remove(field);
+        let words = format!("`{field}` is missing");
+        refused(&supervisor, &stand, &format!("no {field}"), &offer, &words);
     };
 
     for field in ["version", "size", "url", "signMethod"] {
@@ -242,16 +241,11 @@ fn a_size_beyond_32_bits_is_a_size_and_one_over_the_limit_is_refused() {
     let supervisor = stand.run_with(&stand.good("1.0.0"));
     let firmware = stand.upload(&stand.good("1.0.7"));
     let good = stand.cloud.offer(&firmware, Transport::Http);
-    let over = |offer: &mut Value| offer["size"] = json!(10_000_000_001_u64);
-    refused(
-        &stand,
-        &good,
-        "over the limit",
-        over,
-        "at most 10000000000 bytes are allowed",
-    );
-    // Below the limit it is taken up, and found to be shorter than that on the server: 2^32 is no border.
     let mut offer = good;
+    offer["size"] = json!(10_000_000_001_u64);
+    let words = "at most 10000000000 bytes are allowed";
+    refused(&supervisor, &stand, "over the limit", &offer, words);
+    // Below the limit it is taken up, and found to be shorter than that on the server: 2^32 is no border.
     offer["size"] = json!(firmware.files[0].size + (1_u64 << 32));
     stand.cloud.push_offer(&stand.device, &offer);
     let device = stand.await_device("it fails as a download", |device| {

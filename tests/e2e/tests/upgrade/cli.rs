@@ -16,7 +16,9 @@ fn a_second_supervisor_on_the_same_state_folder_is_turned_away() {
     let worker = first.worker();
     let mut second = stand.run();
     assert_eq!(second.await_end(), ALREADY_RUNNING, "{}", second.log.text());
-    second.log.await_line("is held by another supervisor");
+    second
+        .log
+        .await_line("is in use by another supervisor (process ");
     let image = stand.good("1.0.7");
     let path = e2e::Programs::under_test().see(&image.path);
     let installed = stand.cli(&["install", &path, "--version", "1.0.7"]);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const BAD_ARGUMENT: i64 = 460;
 
 /// The oven's own code for an open door.
-const DOOR_OPEN: i64 = 100_001;
+const DOOR_OPEN: i64 = 100_101;
 
 fn oven(stand: &Stand) -> Supervisor<'_> {
     stand.run_with(&Image::oven("1.0.0"))
@@ -83,9 +83,11 @@ fn what_the_worker_refuses_is_answered_with_another_code_and_a_message() {
         "{opened:?}"
     );
     let refused = set(&stand, json!({ "target_temperature": 180 }));
-    assert_eq!(
-        (refused.code, refused.message.as_deref()),
-        (DOOR_OPEN, Some("the door is open"))
+    assert_eq!(refused.code, DOOR_OPEN, "{refused:?}");
+    assert!(
+        refused
+            .message
+            .is_some_and(|message| message.contains("the door is open"))
     );
     let device = stand.cloud.device_state(&stand.device).unwrap();
     assert_eq!(
