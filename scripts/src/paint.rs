@@ -18,6 +18,12 @@ pub(crate) fn coloured() -> bool {
     wanted && able && stdout().is_terminal()
 }
 
+/// Whether a line can be rewritten in place: standard output is a terminal.
+#[must_use]
+pub(crate) fn moves() -> bool {
+    stdout().is_terminal()
+}
+
 fn wrapped(code: &str, text: &str) -> String {
     if coloured() {
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
@@ -89,7 +95,7 @@ impl Live {
             return;
         }
         text.clone_into(&mut self.last);
-        if stdout().is_terminal() {
+        if moves() {
             print!("\r\u{1b}[2K{text}");
             // A terminal that cannot be written to is gone; there is nobody left to tell.
             let _ = stdout().flush();
@@ -100,7 +106,7 @@ impl Live {
 
     /// Ends the line, so that what follows starts on a fresh one.
     pub(crate) fn end(self) {
-        if !self.last.is_empty() && stdout().is_terminal() {
+        if !self.last.is_empty() && moves() {
             println!();
         }
     }

@@ -92,8 +92,14 @@ fn upgrade(stage: &Stage, version: &'static str, image: &Path) -> Result<DeviceS
         .start_job(rollout)
         .map_err(|error| DemoError::Offer(version, error))?;
     let mut live = paint::Live::new();
+    let mut told = String::new();
     let ended = see(stage, "the end of the update", |state| {
-        live.show(&format!("  {version}  {}", line(state)));
+        // In a log one line for each step says enough; on a terminal the bar moves.
+        let step = text(state, "ota_status").unwrap_or_default();
+        if paint::moves() || told != step {
+            step.clone_into(&mut told);
+            live.show(&format!("  {version}  {}", line(state)));
+        }
         state
             .task()
             .is_some_and(|task| task.job == job && task.state.is_final())
