@@ -92,24 +92,35 @@ impl Stage {
 
     /// The next message for which `pick` has an answer; others are passed over.
     async fn said<T>(&mut self, what: &str, pick: impl Fn(FromWorker) -> Option<T>) -> T {
-        loop {
-            match self.event(what).await {
-                LinkEvent::Said { message, .. } => {
-                    if let Some(it) = pick(message) {
-                        return it;
+        let said = async {
+            loop {
+                match self.event(what).await {
+                    LinkEvent::Said { message, .. } => {
+                        if let Some(it) = pick(message) {
+                            return it;
+                        }
                     }
+                    other => panic!("waited for {what}, got {other:?}"),
                 }
-                other => panic!("waited for {what}, got {other:?}"),
             }
-        }
+        };
+        // Around the loop, because heartbeats come for as long as the misfit lives.
+        timeout(PATIENCE, said)
+            .await
+            .unwrap_or_else(|_| panic!("waited in vain for {what}"))
     }
 
     async fn parted(&mut self) -> String {
-        loop {
-            if let LinkEvent::Parted { why, .. } = self.event("the end of the link").await {
-                return why;
+        let parted = async {
+            loop {
+                if let LinkEvent::Parted { why, .. } = self.event("the end of the link").await {
+                    return why;
+                }
             }
-        }
+        };
+        timeout(PATIENCE, parted)
+            .await
+            .expect("the link never ended")
     }
 
     async fn ready(&mut self) {

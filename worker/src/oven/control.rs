@@ -230,7 +230,6 @@ impl Control {
             self.cancel_timer("the oven overheated");
             self.switch_off();
             self.shut_down = true;
-            self.timer_ended = false;
             self.notices.push(Notice::Overheated {
                 temperature: self.temperature,
             });

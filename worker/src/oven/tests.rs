@@ -294,6 +294,17 @@ fn a_timer_hurries_while_it_runs_and_tells_its_end() {
 }
 
 #[test]
+fn a_timer_that_has_run_out_between_two_turns_is_told_before_the_next_command_acts() {
+    active(async |kit, hands| {
+        kit.set("timer_setting", 1_i64).await.unwrap();
+        hands.0.fetch_add(60_000, Ordering::Relaxed); // Time without a turn.
+        kit.set("timer_setting", 5_i64).await.unwrap();
+        assert_eq!(kit.events(), ["timer_complete"]);
+        assert_eq!(told(kit, "remaining_time"), Value::Int(5));
+    });
+}
+
+#[test]
 fn a_cancelled_timer_no_longer_hurries_however_it_was_cancelled() {
     for by in ["door", "timer", "target"] {
         active(async |kit, _| {

@@ -107,3 +107,33 @@ fn a_state_of_another_version_is_read_with_its_unknown_and_missing_fields() {
     let text = serde_json::to_string(&expected).unwrap();
     assert_eq!(serde_json::from_str::<OvenState>(&text).unwrap(), expected);
 }
+
+#[test]
+fn a_timer_without_a_target_is_not_resumed() {
+    let state = OvenState {
+        timer_left_ms: Some(60_000),
+        timer_minutes: 5,
+        ..OvenState::default()
+    };
+    let mut oven = Control::resume(&state, Duration::ZERO, START);
+    oven.settle(START + seconds(120));
+    assert_eq!(oven.state(START), OvenState::default());
+    assert!(oven.take_notices().is_empty());
+}
+
+#[test]
+fn what_waits_for_an_acknowledgement_still_waits_in_the_next_life() {
+    for (shut_down, timer_ended, mode) in [
+        (true, false, Mode::SafetyShutdown),
+        (false, true, Mode::TimerEnded),
+    ] {
+        let state = OvenState {
+            shut_down,
+            timer_ended,
+            ..OvenState::default()
+        };
+        let oven = Control::resume(&state, Duration::ZERO, START);
+        assert_eq!(oven.mode(), mode);
+        assert_eq!(oven.state(START), state);
+    }
+}
