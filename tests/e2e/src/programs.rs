@@ -30,10 +30,14 @@ pub struct Ended {
 
 impl Programs {
     /// Those of this test process; built first, if the environment names none.
+    ///
+    /// # Panics
+    /// When they cannot be built.
     pub fn under_test() -> &'static Self {
-        static PROGRAMS: OnceLock<Programs> = OnceLock::new();
-        PROGRAMS.get_or_init(|| {
-            let folder = env::var_os("HOTPLATE_BIN_DIR").map_or_else(build::build, PathBuf::from);
+        static PROGRAMS: OnceLock<Result<Programs, String>> = OnceLock::new();
+        let programs = PROGRAMS.get_or_init(|| {
+            let folder = env::var_os("HOTPLATE_BIN_DIR")
+                .map_or_else(build::build, |folder| Ok(folder.into()))?;
             let suffix = if folder.join("supervisor.exe").is_file() {
                 ".exe"
             } else {
@@ -42,12 +46,13 @@ impl Programs {
             let runner = env::var("HOTPLATE_RUNNER")
                 .ok()
                 .filter(|runner| !runner.is_empty());
-            Self {
+            Ok(Self {
                 folder,
                 suffix,
                 runner,
-            }
-        })
+            })
+        });
+        programs.as_ref().unwrap_or_else(|why| panic!("{why}"))
     }
 
     /// The path of a program, which must be there.

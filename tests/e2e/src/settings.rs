@@ -1,6 +1,9 @@
 //! The configuration file of a stand: settings by name, written as TOML.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::BTreeMap,
+    fmt::{Display, Write as _},
+};
 
 /// Settings by section and key, each value in TOML's spelling.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -11,7 +14,7 @@ impl Settings {
     ///
     /// # Panics
     /// When the name has no dot.
-    pub fn set(&mut self, name: &'static str, value: impl ToString) {
+    pub fn set(&mut self, name: &'static str, value: impl Display) {
         let (section, key) = name
             .split_once('.')
             .expect("a setting is named `section.key`");

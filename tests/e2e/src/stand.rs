@@ -1,6 +1,7 @@
 //! The stand: a cloud, a folder, a configuration, and short words for what tests do with them.
 
 use std::{
+    fmt::Display,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -106,7 +107,7 @@ impl Stand {
     }
 
     /// Changes the configuration for the next program that reads it.
-    pub fn set(&mut self, name: &'static str, value: impl ToString) {
+    pub fn set(&mut self, name: &'static str, value: impl Display) {
         self.settings.set(name, value);
         self.write();
     }

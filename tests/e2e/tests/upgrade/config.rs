@@ -143,7 +143,7 @@ fn all_faults_are_named_in_one_look() {
 fn a_missing_secret_is_named_with_every_way_to_give_it() {
     let stand = Stand::new();
     let text = with(&stand, |settings| {
-        settings.unset("cloud.device_secret_file")
+        settings.unset("cloud.device_secret_file");
     });
     let ways = [
         "`cloud.device_secret` is missing",
@@ -152,7 +152,7 @@ fn a_missing_secret_is_named_with_every_way_to_give_it() {
     ];
     faulty(&stand, "no secret", &text, &ways);
     let text = with(&stand, |settings| {
-        settings.text("cloud.device_secret_file", "elsewhere")
+        settings.text("cloud.device_secret_file", "elsewhere");
     });
     faulty(
         &stand,
@@ -184,7 +184,7 @@ fn a_secret_that_others_may_read_is_refused_with_the_remedy() {
     }
     let stand = Stand::new();
     let open = |name: &str| {
-        std::fs::set_permissions(stand.path(name), std::fs::Permissions::from_mode(0o644)).unwrap()
+        std::fs::set_permissions(stand.path(name), std::fs::Permissions::from_mode(0o644)).unwrap();
     };
     open("device.secret");
     let text = stand.settings().toml();

@@ -3,14 +3,25 @@
 //! One test program, so that there is one link step; one file per promise. The same tests run against programs for Windows under Wine
 //! (see the crate's documentation); what is only true on Unix says so.
 
+#[cfg(test)]
 mod bad_images;
+#[cfg(test)]
 mod bad_offers;
+#[cfg(test)]
 mod cli;
+#[cfg(test)]
 mod config;
+#[cfg(test)]
 mod model;
+#[cfg(test)]
 mod offers;
+#[cfg(test)]
 mod respawn;
+#[cfg(test)]
 mod road;
+#[cfg(test)]
 mod rollback;
+#[cfg(test)]
 mod session;
+#[cfg(test)]
 mod strangers;
