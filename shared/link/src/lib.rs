@@ -4,6 +4,7 @@
 //! were given a [`Leash`], carries messages both ways within bounds, and says why a conversation ended. The supervisor holds
 //! a [`Listener`], a worker calls [`connect`]. Everything runs on a single-threaded tokio runtime.
 
+mod carry;
 mod connection;
 pub mod endpoint;
 mod leash;
