@@ -153,11 +153,11 @@ impl Agent {
                 self.with_update(now, out, |it, hands| it.fetch_failed(job, fault, hands));
             }
             Event::Saved { save } => {
-                self.ledger.ended(save);
+                self.ledger.saved(save);
                 self.with_update(now, out, |it, hands| it.saved(save, hands));
             }
             Event::SaveFailed { save, why } => {
-                self.ledger.ended(save);
+                self.ledger.failed(save, now.ticks);
                 let text = format!("the record could not be saved: {why}");
                 note(out, Grade::Error, None, None, text);
                 self.with_update(now, out, |it, hands| it.save_failed(save, &why, hands));
@@ -216,6 +216,7 @@ impl Agent {
             self.mailbox.next_deadline(),
             self.outbox.next_deadline().filter(|_| self.session.is_up()),
             self.session.next_deadline(),
+            self.ledger.next_deadline(),
             self.query_at,
             Some(self.cadence.due(&self.policy)),
         ]

@@ -187,6 +187,7 @@ impl Update {
     pub fn excuse(&mut self, lost: Duration) {
         if let Phase::Proving(proving) = &mut self.phase {
             proving.until = proving.until.after(lost);
+            proving.look = proving.look.after(lost);
         }
     }
 

@@ -33,7 +33,7 @@ impl Agent {
             self.outbox.flush(now.ticks, now.wall.0, out);
         }
         self.drop_unsendable(out);
-        self.ledger.tidy(out);
+        self.ledger.tidy(now.ticks, out);
     }
 
     /// What was said straight to the cloud while the link is down is said in vain.

@@ -3,11 +3,17 @@
 //! A step that waits for its save asks for it by [`Ledger::save`] or [`Ledger::save_as`] and keeps the number. What nobody waits
 //! for is only marked, and saved when no other save is under way, so that it can never overtake one.
 
+use std::time::Duration;
+
 use super::{MOST_OWED, MOST_STRIKES, Owed, Record, Slot, Strike, same};
 use crate::{
     alink::codec::Digest,
     event::{Command, SaveId},
+    time::Ticks,
 };
+
+/// How long after a failed save the next one that nobody waits for is tried.
+const TIDY_AGAIN: Duration = Duration::from_secs(30);
 
 /// How many digests a strike remembers; further ones are not added.
 const MOST_DIGESTS: usize = 8;
@@ -20,6 +26,8 @@ pub struct Ledger {
     saves: u64,
     in_flight: Vec<SaveId>,
     untidy: bool,
+    /// Not before then, because a save failed.
+    again: Option<Ticks>,
 }
 
 impl Ledger {
@@ -57,9 +65,17 @@ impl Ledger {
         self.record = Record { owed, ..record };
     }
 
-    /// A save has ended, this way or that.
-    pub fn ended(&mut self, save: SaveId) {
+    /// A save has ended well.
+    pub fn saved(&mut self, save: SaveId) {
         self.in_flight.retain(|other| *other != save);
+        self.again = None;
+    }
+
+    /// A save has failed. Whoever waits for it decides what follows; what nobody waits for is tried again after a while.
+    pub fn failed(&mut self, save: SaveId, now: Ticks) {
+        self.in_flight.retain(|other| *other != save);
+        self.untidy = true;
+        self.again = Some(now.after(TIDY_AGAIN));
     }
 
     /// Something changed that nobody waits for; it is saved when no other save is under way.
@@ -68,10 +84,18 @@ impl Ledger {
     }
 
     /// Saves what nobody waits for, unless another save is under way, which it must not overtake.
-    pub fn tidy(&mut self, out: &mut Vec<Command>) {
-        if self.untidy && self.in_flight.is_empty() {
+    pub fn tidy(&mut self, now: Ticks, out: &mut Vec<Command>) {
+        if self.untidy && self.in_flight.is_empty() && self.again.is_none_or(|at| now >= at) {
+            self.again = None;
             self.save(out);
         }
+    }
+
+    /// When [`Ledger::tidy`] has something to do.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Ticks> {
+        self.again
+            .filter(|_| self.untidy && self.in_flight.is_empty())
     }
 
     /// Is no save under way?

@@ -1,0 +1,144 @@
+//! The cloud: what it was told, and how it sees the one task it has for this device.
+
+use serde_json::{Value as Json, json};
+
+use super::{Disk, Laws, disk::SIZE};
+
+/// How the platform sees its task (platform documents 147496 and 302377).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Task {
+    None,
+    Queued(String),
+    Updating(String),
+    Succeeded(String),
+    Failed(String, i8, String),
+}
+
+/// The cloud. It keeps what it was told.
+#[derive(Debug, Clone)]
+pub(crate) struct Cloud {
+    pub(crate) up: bool,
+    pub(crate) connected: bool,
+    pub(crate) task: Task,
+    /// Versions informed, without repetitions in a row.
+    pub(crate) informed: Vec<String>,
+    /// Steps told, in order, without repetitions in a row.
+    pub(crate) steps: Vec<i8>,
+    /// Is the next message the first of its connection?
+    first: bool,
+    /// Answers to requests.
+    pub(crate) answers: Vec<Json>,
+    pub(crate) posts: u64,
+}
+
+impl Default for Cloud {
+    fn default() -> Self {
+        Self {
+            up: true,
+            connected: false,
+            task: Task::None,
+            informed: Vec::new(),
+            steps: Vec::new(),
+            first: true,
+            answers: Vec::new(),
+            posts: 0,
+        }
+    }
+}
+
+impl Cloud {
+    /// The platform wants this version from now on.
+    pub(crate) fn offer(&mut self, version: &str) {
+        self.task = Task::Queued(version.to_owned());
+    }
+
+    /// What the platform pushes to a device that connects.
+    pub(crate) fn push(&self) -> Option<(String, Vec<u8>)> {
+        let Task::Queued(version) = &self.task else {
+            return None;
+        };
+        Some(push_of(version))
+    }
+
+    /// The connection is gone.
+    pub(crate) fn power_cut(&mut self) {
+        self.connected = false;
+        self.first = true;
+    }
+
+    pub(crate) fn task_is_over(&self) -> bool {
+        matches!(
+            self.task,
+            Task::None | Task::Succeeded(_) | Task::Failed(..)
+        )
+    }
+
+    pub(crate) fn receive(&mut self, topic: &str, payload: &[u8], disk: &Disk, laws: &mut Laws) {
+        let json: Json = serde_json::from_slice(payload).unwrap();
+        let inform = topic == "/ota/device/inform/pk/dn";
+        let trusted = disk.record.as_ref().and_then(|it| it.active.as_ref());
+        assert!(
+            inform || trusted.is_none() || !std::mem::take(&mut self.first),
+            "inform_first: `{topic}` came before"
+        );
+        self.first = false;
+        if inform {
+            let version = json["params"]["version"].as_str().unwrap().to_owned();
+            laws.informed(&version, disk);
+            self.task = match std::mem::replace(&mut self.task, Task::None) {
+                Task::Queued(wanted) | Task::Updating(wanted) if wanted == version => {
+                    Task::Succeeded(wanted)
+                }
+                other => other,
+            };
+            if self.informed.last() != Some(&version) {
+                self.informed.push(version);
+            }
+        } else if topic == "/ota/device/progress/pk/dn" {
+            let step: i8 = json["params"]["step"].as_str().unwrap().parse().unwrap();
+            let text = json["params"]["desc"].as_str().unwrap().to_owned();
+            if step < 0 {
+                laws.told(step, &text, disk);
+            }
+            self.task = match std::mem::replace(&mut self.task, Task::None) {
+                Task::Queued(wanted) | Task::Updating(wanted) if step < 0 => {
+                    Task::Failed(wanted, step, text)
+                }
+                Task::Queued(wanted) => Task::Updating(wanted),
+                other => other,
+            };
+            if self.steps.last() != Some(&step) {
+                self.steps.push(step);
+            }
+        } else if topic.ends_with("_reply") || topic.contains("/rrpc/") {
+            self.answers.push(json);
+        } else {
+            self.posts += 1;
+        }
+    }
+}
+
+/// A push of a version, as the platform writes it.
+pub(crate) fn push_of(version: &str) -> (String, Vec<u8>) {
+    let sign = digest_of(version);
+    let payload = json!({
+        "code": "1000",
+        "id": 1_507_707_025,
+        "message": "success",
+        "data": {
+            "size": SIZE, "version": version, "url": format!("https://firmware.example/{version}"),
+            "sign": sign, "signMethod": "SHA256",
+        },
+    });
+    (
+        "/ota/device/upgrade/pk/dn".to_owned(),
+        payload.to_string().into_bytes(),
+    )
+}
+
+fn digest_of(version: &str) -> String {
+    let mut bytes = version.bytes().cycle();
+    (0..32)
+        .map(|_| format!("{:02x}", bytes.next().unwrap()))
+        .collect()
+}

@@ -1,0 +1,121 @@
+//! The disk, and the firmware server that fills it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::{Happening, World};
+use crate::{
+    event::{Event, FetchFault, FetchOrder, JobId, SlotId},
+    record::{Record, Slot},
+};
+
+/// How many bytes every image has.
+pub(crate) const SIZE: u64 = 1000;
+
+/// What is on the disk: durable as soon as it was carried out.
+#[derive(Debug, Clone)]
+pub(crate) struct Disk {
+    pub(crate) record: Option<Record>,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) parts: BTreeSet<u64>,
+    /// How many saves there were.
+    pub(crate) saves: u64,
+    /// Which of them fail.
+    pub(crate) failing: BTreeSet<u64>,
+    /// How the next downloads end; those that are not named end well.
+    pub(crate) downloads: VecDeque<FetchFault>,
+}
+
+/// The slot a build becomes.
+pub(crate) fn build(id: u64, version: &str) -> Slot {
+    Slot {
+        id: SlotId(id),
+        version: version.parse().unwrap(),
+        sha256: format!("sha-of-{version}"),
+        size: SIZE,
+    }
+}
+
+impl Disk {
+    pub(crate) fn installed(version: &str) -> Self {
+        let slot = build(1, version);
+        Self {
+            record: Some(Record {
+                active: Some(slot.clone()),
+                next_slot: 2,
+                ..Record::default()
+            }),
+            slots: vec![slot],
+            parts: BTreeSet::new(),
+            saves: 0,
+            failing: BTreeSet::new(),
+            downloads: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn next_save_fails(&mut self) -> bool {
+        self.saves += 1;
+        self.failing.contains(&self.saves)
+    }
+
+    /// Law `nothing_needed_is_removed`.
+    pub(crate) fn remove(&mut self, slot: SlotId, running: &BTreeSet<SlotId>) {
+        let record = self.record.clone().unwrap_or_default();
+        let job = record.job.as_ref().map(|job| SlotId(job.id.0));
+        let named = [
+            record.active.map(|slot| slot.id),
+            record.former.map(|slot| slot.id),
+            job,
+        ];
+        assert!(
+            !named.contains(&Some(slot)),
+            "nothing_needed_is_removed: the record names {slot:?}"
+        );
+        assert!(
+            !running.contains(&slot),
+            "nothing_needed_is_removed: {slot:?} runs"
+        );
+        self.slots.retain(|other| other.id != slot);
+    }
+}
+
+/// Downloads under way; gone with the power.
+#[derive(Debug, Default)]
+pub(crate) struct Fetches {
+    pub(crate) under_way: BTreeMap<JobId, (FetchOrder, Option<FetchFault>)>,
+}
+
+impl World {
+    pub(crate) fn fetch(&mut self, order: FetchOrder) {
+        let fault = self.durable.disk.downloads.pop_front();
+        let job = order.job;
+        self.durable.disk.parts.insert(job.0);
+        let before = self.fetches.under_way.insert(job, (order, fault));
+        assert!(before.is_none(), "the same job is fetched twice at once");
+        self.later(10, Happening::FetchStep(job, 1));
+    }
+
+    pub(crate) fn fetch_step(&mut self, job: JobId, step: u8) {
+        let Some((order, fault)) = self.fetches.under_way.get(&job).cloned() else {
+            return;
+        };
+        match (step, fault) {
+            (3, Some(fault)) => {
+                self.fetches.under_way.remove(&job);
+                self.tell(Event::FetchFailed { job, fault });
+            }
+            (5, _) => {
+                self.fetches.under_way.remove(&job);
+                self.durable.disk.parts.remove(&job.0);
+                let slot = build(order.slot.0, order.version.as_str());
+                self.durable.disk.slots.retain(|other| other.id != slot.id);
+                self.durable.disk.slots.push(slot.clone());
+                self.tell_later(1, Event::Fetched { job, slot });
+            }
+            _ => {
+                let on_disk = u64::from(step) * SIZE / 4;
+                self.later(100, Happening::FetchStep(job, step + 1));
+                self.tell(Event::FetchProgress { job, on_disk });
+            }
+        }
+    }
+}

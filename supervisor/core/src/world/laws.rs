@@ -1,0 +1,144 @@
+//! What must hold in every history, by name.
+//!
+//! `one_active`, `time_advances`, `inform_first`, `nothing_needed_is_removed` and `comes_to_rest` are checked where they can be seen; the others here.
+
+use std::collections::BTreeMap;
+
+use worker_protocol::v1::{Cause, Handover};
+
+use super::{Behaviour, Disk};
+use crate::record::{Record, Slot, SlotId, Stage};
+
+/// What was seen so far, for the laws that need a memory.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Laws {
+    /// How often each build was started without being trusted.
+    starts: BTreeMap<String, u32>,
+    /// How each job ended; `None` is success.
+    ends: BTreeMap<u64, Option<String>>,
+    /// The last snapshot of each slot's workers since the power came on.
+    words: BTreeMap<SlotId, Vec<u8>>,
+}
+
+impl Laws {
+    pub(crate) fn power_came_on(&mut self) {
+        self.words.clear();
+    }
+
+    /// `only_verified_runs`, `tries_bounded`
+    pub(crate) fn spawned(&mut self, disk: &Disk, slot: &Slot, tries: u32) {
+        assert!(
+            disk.slots.contains(slot),
+            "only_verified_runs: {slot:?} is not on the disk"
+        );
+        // With the record lost, a slot that was trusted once is taken on trust.
+        let Some(record) = &disk.record else { return };
+        if record.active.as_ref() == Some(slot) || record.former.as_ref() == Some(slot) {
+            return;
+        }
+        let starts = self.starts.entry(slot.sha256.clone()).or_default();
+        *starts += 1;
+        let strike = record.strikes.iter().find(|it| it.sha256 == slot.sha256);
+        let spent = strike.map_or(0, |it| it.starts);
+        assert!(
+            *starts <= spent,
+            "tries_bounded: start {starts} of {} without a try on the disk",
+            slot.version
+        );
+        assert!(
+            spent <= tries,
+            "tries_bounded: {} was started {spent} times",
+            slot.version
+        );
+    }
+
+    /// `bad_never_committed`, and `told_truth` as far as it is about one end per job.
+    pub(crate) fn saved(
+        &mut self,
+        disk: &Disk,
+        record: &Record,
+        behaviours: &BTreeMap<String, Behaviour>,
+    ) {
+        if let Some(active) = &record.active {
+            let behaviour = behaviours.get(active.version.as_str());
+            assert!(
+                behaviour.is_none_or(|it| it.may_be_trusted()),
+                "bad_never_committed: {} is {behaviour:?}",
+                active.version
+            );
+            let before = disk.record.as_ref().and_then(|it| it.active.clone());
+            let back = disk.record.as_ref().and_then(|it| it.former.clone());
+            if before.as_ref() != Some(active) && back.as_ref() != Some(active) {
+                self.starts.remove(&active.sha256);
+                self.job_ends(active.id.0, None);
+            }
+        }
+        for owed in &record.owed {
+            self.job_ends(owed.job.0, Some(owed.outcome.to_string()));
+        }
+    }
+
+    fn job_ends(&mut self, job: u64, end: Option<String>) {
+        let before = self.ends.entry(job).or_insert_with(|| end.clone());
+        assert_eq!(*before, end, "told_truth: job {job} ends twice");
+    }
+
+    /// `told_truth`
+    pub(crate) fn informed(&self, version: &str, disk: &Disk) {
+        let record = disk.record.clone().unwrap_or_default();
+        let trusted = record.active.as_ref().map(|slot| slot.version.as_str());
+        assert_eq!(
+            trusted,
+            Some(version),
+            "told_truth: informed of a version that is not trusted on the disk"
+        );
+    }
+
+    /// `told_truth`: a failure is durable before it is told; only a refusal is nobody's end.
+    pub(crate) fn told(&self, step: i8, text: &str, disk: &Disk) {
+        let record = disk.record.clone().unwrap_or_default();
+        let owed = record
+            .owed
+            .iter()
+            .any(|it| it.outcome.step() == step && cut(&it.outcome.to_string()) == text);
+        assert!(
+            owed || text.contains("quarantined"),
+            "told_truth: `{text}` is not on the disk"
+        );
+    }
+
+    /// A worker gave a snapshot or a checkpoint.
+    pub(crate) fn worker_said(&mut self, slot: SlotId, snapshot: &[u8]) {
+        self.words.insert(slot, snapshot.to_vec());
+    }
+
+    /// `old_state_kept`
+    pub(crate) fn activated(&self, disk: &Disk, slot: &Slot, from: Option<&Handover>) {
+        let record = disk.record.clone().unwrap_or_default();
+        let on_trial = record
+            .job
+            .as_ref()
+            .is_some_and(|job| matches!(job.stage, Stage::Trial { .. }));
+        if record.active.as_ref() != Some(slot) || !on_trial {
+            return;
+        }
+        let Some(stood) = self.words.get(&slot.id) else {
+            return;
+        };
+        let from = from.expect("old_state_kept: nothing was handed to the old worker");
+        assert_eq!(
+            (&from.snapshot, from.cause),
+            (stood, Cause::RollBack),
+            "old_state_kept: not what the old worker handed over"
+        );
+    }
+
+    /// For telling one durable state from another.
+    pub(crate) fn key(&self) -> String {
+        format!("{:?}{:?}", self.starts, self.ends)
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(128).collect()
+}
