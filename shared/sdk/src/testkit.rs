@@ -33,7 +33,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 use worker_link::{LinkEvent, Listener, Options};
 use worker_protocol::{
@@ -330,11 +330,13 @@ impl Kit {
     }
 
     async fn until<T>(&mut self, what: &str, wanted: impl Fn(&mut Heard) -> Option<T>) -> T {
+        // One span for the whole wait: a heartbeat is no reason to wait longer.
+        let late = Instant::now() + PATIENCE;
         loop {
             if let Some(found) = wanted(&mut self.heard) {
                 return found;
             }
-            match timeout(PATIENCE, self.events.recv()).await {
+            match timeout_at(late, self.events.recv()).await {
                 Ok(Some(event)) => self.heard.take_in(event),
                 Ok(None) => panic!(
                     "`{what}` did not come: the link has ended; {:#?}",
