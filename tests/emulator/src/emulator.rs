@@ -33,7 +33,7 @@ impl Emulator {
     /// Starts listening on all ports.
     ///
     /// # Errors
-    /// When a port is taken, or a certificate or folder cannot be made.
+    /// When a port is taken or a certificate cannot be made.
     pub fn start(options: Options) -> Result<Self, StartError> {
         Running::start(options).map(Self)
     }
@@ -68,7 +68,7 @@ impl Emulator {
         self.0.ca_pem.as_deref()
     }
 
-    /// The folder in which firmware given as bytes is kept.
+    /// The folder in which firmware given as bytes is kept; it comes into being with the first.
     pub fn folder(&self) -> &Path {
         &self.0.folder.path
     }

@@ -4,7 +4,7 @@
 //! GiB costs no memory.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
@@ -231,8 +231,7 @@ fn store_file(
 ) -> Result<StoredFile, PackageError> {
     let (path, name) = match source {
         Source::Bytes(name, bytes) => {
-            let written = File::create(place).and_then(|mut file| file.write_all(&bytes));
-            written.map_err(|source| PackageError::File {
+            write_file(place, &bytes).map_err(|source| PackageError::File {
                 path: place.to_owned(),
                 source,
             })?;
@@ -258,6 +257,14 @@ fn store_file(
         digest_sign,
         path,
     })
+}
+
+/// Writes a file, and before it its folder if this is the first one there.
+fn write_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(path, bytes)
 }
 
 /// RSA, PKCS #1 v1.5, SHA-256 over the raw digest bytes, as the AliOS Things verifier expects it.
@@ -351,7 +358,7 @@ impl Shared {
             let number = world.number();
             world.folder.join(format!("config-{number}"))
         });
-        let stored = std::fs::write(&path, content).and_then(|()| digest_with::<Sha256>(&path));
+        let stored = write_file(&path, content).and_then(|()| digest_with::<Sha256>(&path));
         let (size, digest) = stored.map_err(|source| PackageError::File {
             path: path.clone(),
             source,

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use cloud_emulator::{DeviceId, Emulator, Options};
@@ -27,6 +28,9 @@ struct Arguments {
     /// Port for firmware; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     firmware_port: u16,
+    /// Port for firmware over TLS; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    firmware_tls_port: u16,
     /// Also listen with TLS, for MQTT and firmware.
     #[arg(long)]
     tls: bool,
@@ -48,6 +52,9 @@ struct Arguments {
     /// Accept any keepalive instead of 30 to 1200 s.
     #[arg(long)]
     any_keepalive: bool,
+    /// Print each line of the journal, as JSON.
+    #[arg(long)]
+    watch: bool,
     /// Print one line of JSON with the addresses instead of words.
     #[arg(long)]
     json: bool,
@@ -81,6 +88,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         mqtts_port: arguments.mqtts_port,
         api_port: arguments.http_port,
         firmware_port: arguments.firmware_port,
+        firmware_tls_port: arguments.firmware_tls_port,
         tls: arguments.tls,
         keepalive: defaults
             .keepalive
@@ -106,8 +114,43 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     } else {
         introduce(&emulator, &device, &arguments.secret);
     }
-    emulator.block_on(tokio::signal::ctrl_c())?;
+    emulator.block_on(async {
+        tokio::select! {
+            ended = told_to_end() => ended,
+            () = show_journal(&emulator), if arguments.watch => Ok(()),
+        }
+    })?;
     Ok(())
+}
+
+/// Prints each journal entry as it is written.
+async fn show_journal(emulator: &Emulator) {
+    let mut after = 0;
+    loop {
+        let next = emulator
+            .wait_for_entry(after, Duration::MAX, "an entry", |_| true)
+            .await;
+        let Ok(entry) = next else { return };
+        after = entry.seq;
+        println!("{}", json!(entry));
+    }
+}
+
+/// Ctrl-C, and where there is such a thing, the request to terminate: both end the program with its folder removed.
+#[cfg(unix)]
+async fn told_to_end() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        ended = tokio::signal::ctrl_c() => ended,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+/// Ctrl-C ends the program with its folder removed.
+#[cfg(not(unix))]
+async fn told_to_end() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
 }
 
 fn introduce(emulator: &Emulator, device: &DeviceId, secret: &str) {

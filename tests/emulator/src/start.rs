@@ -50,14 +50,6 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
-    /// The folder for firmware cannot be made.
-    #[error("folder `{path}` cannot be made")]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
     /// The certificate for TLS cannot be made.
     #[error("TLS cannot be set up")]
     Tls(#[source] CertificateError),
@@ -68,7 +60,7 @@ pub enum StartError {
 
 impl Running {
     pub(crate) fn start(options: Options) -> Result<Self, StartError> {
-        let folder = Folder::make(options.folder.as_deref())?;
+        let folder = Folder::named(options.folder.as_deref());
         let threads = Threads::start()?;
         let entered = threads.runtime().enter();
         let identity = options
@@ -212,7 +204,7 @@ async fn keep_time(shared: Arc<Shared>) {
     }
 }
 
-/// The folder for uploaded bytes; removed at the end if it is ours.
+/// The folder for uploaded bytes: made when the first ones come, removed at the end if it is ours.
 #[derive(Debug)]
 pub(crate) struct Folder {
     pub(crate) path: PathBuf,
@@ -220,7 +212,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    fn make(given: Option<&Path>) -> Result<Self, StartError> {
+    fn named(given: Option<&Path>) -> Self {
         let own = || {
             std::env::temp_dir().join(format!(
                 "cloud-emulator-{}-{}",
@@ -228,16 +220,10 @@ impl Folder {
                 Random::unseeded().hex(8)
             ))
         };
-        let path = given.map_or_else(own, Path::to_owned);
-        let made = std::fs::create_dir_all(&path);
-        made.map_err(|source| StartError::Folder {
-            path: path.clone(),
-            source,
-        })?;
-        Ok(Self {
-            path,
+        Self {
+            path: given.map_or_else(own, Path::to_owned),
             ours: given.is_none(),
-        })
+        }
     }
 }
 

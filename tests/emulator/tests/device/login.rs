@@ -238,7 +238,11 @@ async fn dropping_the_emulator_closes_the_connections() {
     let emulator = emulator(Options::default());
     let mut device = Device::connect(explicit(&emulator)).await.unwrap();
     let address = emulator.mqtt_address();
+    emulator
+        .add_firmware(cloud_emulator::Package::from_bytes("1", "x"))
+        .unwrap();
     let folder = emulator.folder().to_owned();
+    assert!(folder.exists());
     drop(emulator);
     device.closed().await;
     assert!(!folder.exists());
