@@ -248,3 +248,30 @@ enum Broken {
     #[error("the connection broke: {0}")]
     Socket(#[from] std::io::Error),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    #[test]
+    fn no_bytes_make_the_packet_codec_panic() {
+        let mut random = Random::seeded(3);
+        for _ in 0..200_000 {
+            let length = random.next() % 40;
+            let mut buffer = BytesMut::new();
+            // A true type and length, so that the parts behind them are reached.
+            buffer.extend_from_slice(&[(random.next() % 256) as u8, length as u8]);
+            for _ in 0..length {
+                // Small numbers are likelier to be a length that fits.
+                let byte = random.next();
+                buffer
+                    .extend_from_slice(&[(byte >> 8) as u8 & if byte & 1 == 0 { 7 } else { 255 }]);
+            }
+            while !matches!(
+                Packet::read(&mut buffer, 1024),
+                Err(_) | Ok(Packet::PingReq)
+            ) {}
+        }
+    }
+}

@@ -37,33 +37,34 @@ struct Reading {
 }
 
 async fn journal(State(api): State<Api>, Query(reading): Query<Reading>) -> Answered {
-    let entries = |world: &World| {
-        let wanted = |value: &Value| {
-            let topic = reading.topic.as_ref().is_none_or(|filter| {
-                value["topic"]
-                    .as_str()
-                    .is_some_and(|topic| topics::matches(filter, topic))
-            });
-            let device = reading
-                .device
-                .as_ref()
-                .is_none_or(|name| value["device"]["device_name"].as_str() == Some(name));
-            topic && device
-        };
-        let all = world
-            .journal
-            .after(reading.after)
-            .filter_map(|entry| serde_json::to_value(entry).ok());
-        all.filter(wanted)
-            .take(reading.limit.unwrap_or(usize::MAX))
-            .collect::<Vec<Value>>()
+    let wanted = |value: &Value| {
+        let topic = reading.topic.as_ref().is_none_or(|filter| {
+            let topic = value["topic"].as_str();
+            topic.is_some_and(|topic| topics::matches(filter, topic))
+        });
+        let device = reading
+            .device
+            .as_ref()
+            .is_none_or(|name| value["device"]["device_name"].as_str() == Some(name));
+        topic && device
     };
-    let limit = wait(reading.wait_ms.unwrap_or(0));
+    let mut seen = reading.after;
+    // Each entry is looked at once, however long this waits.
+    let found = |world: &World| {
+        let fresh = world
+            .journal
+            .after(seen)
+            .filter_map(|entry| serde_json::to_value(entry).ok());
+        let found: Vec<Value> = fresh
+            .filter(wanted)
+            .take(reading.limit.unwrap_or(usize::MAX))
+            .collect();
+        seen = world.journal.last();
+        Some(found).filter(|found| !found.is_empty())
+    };
     let found = api
         .shared
-        .wait(limit, |world| {
-            Some(entries(world)).filter(|found| !found.is_empty())
-        })
+        .wait(wait(reading.wait_ms.unwrap_or(0)), found)
         .await;
     let last = api.shared.look(|world| world.journal.last());
     ok(json!({"last": last, "entries": found.unwrap_or_default()}))
