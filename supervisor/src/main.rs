@@ -40,6 +40,7 @@ use crate::{
     hands::Hands,
     install::InstallError,
     reactor::Ended,
+    show::{complain, say},
 };
 
 /// Threads for what blocks: the disk, names, certificates. On Windows each pipe of a worker needs one of its own, too.
@@ -56,13 +57,13 @@ fn main() -> ExitCode {
 
 fn carry_out(action: Action, Loaded { effective, config }: Loaded) -> Exit {
     if matches!(action, Action::CheckConfig) {
-        print!("{}", show::settings(&effective));
+        say(&show::settings(&effective));
     }
     let config = match config {
         Ok(config) => config,
         Err(faults) => {
             for fault in faults {
-                eprintln!("{}", fault.0);
+                complain(&fault.0);
             }
             return Exit::Usage;
         }
@@ -79,7 +80,7 @@ fn carry_out(action: Action, Loaded { effective, config }: Loaded) -> Exit {
     match done {
         Ok(()) => Exit::Done,
         Err(failure) => {
-            eprintln!("{}", failure.text);
+            complain(&failure.text);
             failure.exit
         }
     }
@@ -135,12 +136,12 @@ fn install(
             _ => unexpected(&error),
         })?;
     for word in words {
-        eprintln!("{word}");
+        complain(&word);
     }
-    println!(
-        "version {} is installed as slot {} and active",
+    say(&format!(
+        "version {} is installed as slot {} and active\n",
         slot.version, slot.id.0
-    );
+    ));
     Ok(())
 }
 
@@ -154,9 +155,9 @@ async fn status(config: &Config, json: bool) -> Result<(), Failure> {
         let mut value = serde_json::to_value(&status).expect("a status has only text keys");
         value["supervisor"] =
             serde_json::to_value(supervisor).expect("a footprint has only text keys");
-        println!("{value}");
+        say(&format!("{value}\n"));
     } else {
-        print!("{}", show::status(&status, &supervisor));
+        say(&show::status(&status, &supervisor));
     }
     Ok(())
 }
@@ -172,8 +173,13 @@ async fn run(config: Config) -> Result<(), Failure> {
     let clock = Clock::start();
     let (events, happened) = mpsc::channel(MOST_EVENTS);
     let heartbeat = config.policy.life.heartbeat;
-    let link = Link::listen(&layout.run().join("link"), heartbeat, events.clone())
-        .map_err(|why| unexpected(&why))?;
+    let link =
+        Link::listen(&layout.run().join("link"), heartbeat, events.clone()).map_err(|why| {
+            Failure {
+                exit: Exit::Unexpected,
+                text: format!("failed to {}", chain(&why)),
+            }
+        })?;
     let control = Control::listen(&layout, events.clone()).map_err(|why| unexpected(&why))?;
     let wishes = wishes().map_err(|why| unexpected(&why))?;
 

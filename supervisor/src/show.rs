@@ -1,13 +1,23 @@
-//! What people read on standard output: the status, and the settings in force.
+//! What people read: the status, the settings in force, and what went wrong.
 
 use std::{
     fmt::Write as _,
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write as _},
 };
 
 use supervisor_core::status::{Status, WorkerStatus};
 
 use crate::{config::Effective, drivers::host::Footprint};
+
+/// Writes to standard output. A reader that went away early is no fault of ours.
+pub(crate) fn say(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
+/// Writes a line to standard error.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
 
 /// The status as a table.
 pub(crate) fn status(status: &Status, supervisor: &Footprint) -> String {

@@ -176,16 +176,13 @@ async fn start(mut command: Command) -> io::Result<Child> {
     }
 }
 
+/// The plain words come first, as the platform cuts what it is told.
 fn told(image: &Path, why: &io::Error) -> String {
-    let image = image.display();
-    if system::is_foreign(why) {
-        return format!("`{image}` is not a program for this system ({why})");
-    }
-    match why.kind() {
-        io::ErrorKind::NotFound => {
-            format!("`{image}` is not there, or the loader it asks for is not ({why})")
-        }
-        io::ErrorKind::PermissionDenied => format!("`{image}` may not be executed ({why})"),
-        _ => format!("`{image}` cannot be started ({why})"),
-    }
+    let words = match why.kind() {
+        _ if system::is_foreign(why) => "not a program for this system",
+        io::ErrorKind::NotFound => "the program, or the loader it asks for, is not there",
+        io::ErrorKind::PermissionDenied => "the program may not be executed",
+        _ => "the system refuses to start the program",
+    };
+    format!("{words}: `{}`: {why}", image.display())
 }
