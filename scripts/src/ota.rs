@@ -20,8 +20,8 @@ use std::time::Duration;
 /// What to give to whom.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The device, as <product key>/<device name>
-    #[arg(long)]
+    /// The device: its product's key and its name
+    #[arg(long, value_name = "PRODUCT_KEY/DEVICE_NAME")]
     device: Device,
     /// The image; a broker's offer takes only its size and digest from it
     #[arg(long)]
