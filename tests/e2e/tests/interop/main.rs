@@ -4,6 +4,7 @@
 //! `cargo xtask interop` brings them and says in the environment where they are. Without that these tests fail and say so: they are never
 //! skipped in silence.
 
+// Always true here; the lint that allows `unwrap` in tests goes by this attribute.
 #[cfg(test)]
 mod ordinary;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! One test program, so that there is one link step; one file per promise. The same tests run against programs for Windows under Wine
 //! (see the crate's documentation); what is only true on Unix says so.
 
+// Always true here; the lint that allows `unwrap` in tests goes by this attribute.
 #[cfg(test)]
 mod bad_images;
 #[cfg(test)]

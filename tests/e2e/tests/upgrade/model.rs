@@ -266,3 +266,38 @@ fn the_full_status_comes_often_while_a_timer_runs_and_seldom_otherwise() {
     assert_eq!(call(&stand, "start_timer", json!({ "time": 0 })).code, 200);
     supervisor.await_status("no reason is left", |status| status["hurry"] == json!([]));
 }
+
+#[test]
+fn a_property_set_during_the_switch_is_carried_out_by_the_new_worker() {
+    let mut stand = Stand::new();
+    stand.set("worker.quiesce_limit_s", 2);
+    let old = json!({ "version": "1.0.0", "do": "keep-handover" });
+    let supervisor = stand.run_with(&stand.misfit(&old));
+    stand.offer(&stand.good("1.0.7"));
+    supervisor.await_status("the switch", |status| status["phase"] == "switching");
+    assert_eq!(set(&stand, json!({ "count": 9000 })).code, 200);
+    supervisor.await_rest("1.0.7");
+    stand.await_device("the new worker took it", |device| {
+        device.property("count").and_then(Value::as_i64) >= Some(9000)
+    });
+}
+
+#[test]
+fn a_request_that_the_worker_never_answers_is_answered_at_the_deadline() {
+    let mut stand = Stand::new();
+    stand.set("cloud.answer_limit_s", 0.5);
+    let journal = stand.misfit_journal_path("lives");
+    let orders = json!({ "version": "1.0.0", "do": "hang-while-proving", "after_ms": 100, "journal": journal });
+    let _supervisor = stand.run_with(&stand.misfit(&orders));
+    e2e::until("the worker hangs", || {
+        let lives = stand.misfit_journal("lives");
+        let hangs = lives.iter().any(|line| line["event"] == "hung");
+        if hangs {
+            Ok(())
+        } else {
+            Err(format!("{lives:?}"))
+        }
+    });
+    let answer = set(&stand, json!({ "count": 1 }));
+    assert!(answer.code != 200 && answer.message.is_some(), "{answer:?}");
+}

@@ -116,6 +116,32 @@ fn progress_only_grows_and_says_100_only_when_every_byte_is_there() {
 }
 
 #[test]
+fn progress_is_told_at_most_once_a_second_or_every_5_percent() {
+    let stand = Stand::new();
+    let _supervisor = stand.run_with(&stand.good("1.0.0"));
+    let image = stand.good("1.0.7");
+    stand
+        .cloud
+        .fault(Fault::new(FaultName::Slow).n(image.size() / 3));
+    stand.offer(&image);
+    let device = stand.await_task(TaskState::Succeeded);
+    let reports: Vec<(i64, u64)> = device
+        .progress
+        .iter()
+        .map(|report| (report.step.parse().unwrap(), report.time))
+        .collect();
+    assert!(reports.len() > 10, "{reports:?}");
+    for pair in reports.windows(2) {
+        let ((step, time), (next, later)) = (pair[0], pair[1]);
+        // The clocks of sender and receiver differ by what lies between them.
+        assert!(
+            next - step >= 5 || later - time >= 900 || next == 100,
+            "{pair:?}"
+        );
+    }
+}
+
+#[test]
 fn what_the_worker_hands_over_is_what_the_next_one_starts_from() {
     let stand = Stand::new();
     let journal = stand.misfit_journal_path("lives");

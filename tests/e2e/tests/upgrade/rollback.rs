@@ -29,7 +29,11 @@ fn refused(stand: &Stand, supervisor: &Supervisor<'_>, orders: &Value, step: i64
     stand.offer(&stand.misfit(orders));
     let device = stand.await_task(TaskState::Failed);
     let task = device.task().unwrap();
-    assert_eq!((task.step, task.description.as_str()), (Some(step), words));
+    assert_eq!(task.step, Some(step), "{task:?}");
+    assert!(
+        task.description.starts_with(words),
+        "{task:?} should say `{words}`"
+    );
     let status = supervisor.await_rest("1.0.0");
     assert_eq!(
         status["last_outcome"]["version"], orders["version"],
@@ -164,12 +168,13 @@ fn a_worker_that_hangs_in_activation_is_taken_back() {
     );
 }
 
+// How it ended is told if the system tells it soon enough, otherwise that its link did.
 #[test]
 fn a_worker_that_dies_while_proving_is_taken_back() {
     taken_back(
         &json!({ "version": "1.0.8", "do": "die-while-proving", "after_ms": 300 }),
         -1,
-        "the new worker did not prove itself: it ended with code 4",
+        "the new worker did not prove itself: it ",
     );
 }
 
@@ -246,4 +251,46 @@ fn the_device_may_put_the_switch_off_and_its_reason_is_shown() {
         status["awaited"] == "the device's consent to the switch: a cake is in it"
     });
     stand.await_task(TaskState::Succeeded);
+}
+
+#[test]
+fn a_power_cut_while_proving_costs_a_try_and_the_new_version_may_still_succeed() {
+    let mut stand = Stand::new();
+    stand.set("update.proving_s", 2);
+    let mut first = stand.run_with(&stand.good("1.0.0"));
+    stand.offer(&stand.good("1.0.7"));
+    first.await_status("1.0.7 is being proved", |status| {
+        status["phase"] == "proving"
+    });
+    first.kill();
+    let second = stand.run();
+    let device = stand.await_task(TaskState::Succeeded);
+    assert_eq!(device.version(), Some("1.0.7"));
+    second.await_rest("1.0.7");
+    assert_eq!(stand.informed().last().map(String::as_str), Some("1.0.7"));
+}
+
+#[test]
+fn a_build_that_takes_the_whole_machine_down_each_time_is_given_up() {
+    let mut stand = stand();
+    stand.set("update.tries", 3);
+    let mut machine = stand.run_with(&stand.good("1.0.0"));
+    stand.offer(&stand.good("1.0.8"));
+    for _ in 0..3 {
+        machine.await_status("1.0.8 is being proved", |status| {
+            status["phase"] == "proving"
+        });
+        machine.kill();
+        machine = stand.run();
+    }
+    let device = stand.await_task(TaskState::Failed);
+    let task = device.task().unwrap();
+    assert_eq!(task.step, Some(-1), "{task:?}");
+    assert!(
+        task.description
+            .contains("it was started 3 times and never proved itself"),
+        "{task:?}"
+    );
+    machine.await_rest("1.0.0");
+    assert!(!stand.informed().contains(&"1.0.8".to_owned()));
 }
