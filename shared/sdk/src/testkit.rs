@@ -297,9 +297,11 @@ impl Kit {
 
     /// Waits until the worker has said that it is alive this many times more.
     pub async fn heartbeats(&mut self, more: u64) {
-        let wanted = self.heard.beats + more;
-        self.until("heartbeats", |heard| (heard.beats >= wanted).then_some(()))
-            .await;
+        for _ in 0..more {
+            let beats = self.heard.beats;
+            self.until("a heartbeat", |heard| (heard.beats > beats).then_some(()))
+                .await;
+        }
     }
 
     /// Lets go of the leash, as a supervisor does that is killed.

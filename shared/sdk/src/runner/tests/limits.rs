@@ -14,7 +14,7 @@ async fn a_stop_ends_a_warm_up_at_once() {
 async fn a_warm_up_that_never_ends_makes_the_worker_unfit_and_its_heart_beats_until_then() {
     let began = Instant::now();
     let mut kit = Kit::start(Kettle::slow(Slow::WarmUp)).await;
-    kit.heartbeats(20).await;
+    kit.heartbeats(25).await;
     assert!(kit.unfit().await.contains("longer than 55s"));
     assert_eq!(began.elapsed(), WARM_UP_LIMIT);
     assert_eq!(kit.exit().await, Exit::Unfit);
