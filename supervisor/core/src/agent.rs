@@ -23,7 +23,7 @@ use crate::{
     policy::Policy,
     record::{Ledger, Record, Slot},
     session::Session,
-    time::{Jitter, Now, Ticks, sooner},
+    time::{Jitter, Now, TARDY, Ticks, sooner},
     update::{Told, Update},
 };
 
@@ -195,7 +195,7 @@ impl Agent {
         let lost = self
             .next_deadline()
             .map_or(Duration::ZERO, |at| now.since(at));
-        if lost > self.policy.life.heartbeat {
+        if lost > TARDY {
             self.crew.excuse(lost);
             if let Some(update) = &mut self.update {
                 update.excuse(lost);

@@ -412,8 +412,13 @@ impl Life {
         if self.stage == Stage::Killed {
             return;
         }
+        // One that was told to go and does not do it well has gone because it was told to.
+        let leaves = matches!(
+            self.stage,
+            Stage::Quiescing | Stage::Stopping | Stage::Leaving
+        );
         self.stage = Stage::Killed;
-        self.verdict = Some(death);
+        self.verdict = Some(if leaves { Death::Asked } else { death });
         self.consent = None;
         self.order = None;
         self.due = Some(now.after(KILL_AGAIN));

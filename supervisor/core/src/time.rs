@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// A supervisor that acts later than this after its deadline was kept from running; what it heard so late may have been said that
+/// much earlier.
+pub const TARDY: Duration = Duration::from_millis(250);
+
 /// Milliseconds on a clock that never goes back; it starts when the supervisor does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Ticks(pub u64);

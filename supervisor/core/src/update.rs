@@ -43,7 +43,7 @@ use crate::{
     outcome::Outcome,
     record::{Owed, Record, Slot, Wanted},
     tenure::Milestone,
-    time::{Backoff, Ticks, sooner},
+    time::{Backoff, TARDY, Ticks, sooner},
 };
 
 /// How long to wait before a failed save on the way back is tried again.
@@ -306,7 +306,9 @@ impl Update {
             }
             Phase::Proving(mut proving) if now >= proving.until => {
                 let life = hands.crew.life(proving.new);
-                if life.is_some_and(|life| life.acts() && life.heard() >= proving.until) {
+                if life
+                    .is_some_and(|life| life.acts() && life.heard() >= proving.until.after(TARDY))
+                {
                     self.commit(proving.slot, proving.new, 0, hands);
                 } else if now >= proving.look {
                     // It says something soon, or it is silent for too long, or its end is reported: one of them decides.

@@ -65,7 +65,8 @@ impl Update {
     /// The trusted worker died while no update was under way.
     pub(super) fn died(&mut self, death: &Death, hands: &mut Hands<'_, '_>) {
         let Some(fresh) = &mut self.fresh else { return };
-        if *death == Death::Asked {
+        // It could be started when it was on trial: what keeps it from that now is not its own fault.
+        if matches!(death, Death::Asked | Death::NotStartable(_)) {
             return;
         }
         fresh.deaths += 1;

@@ -18,11 +18,23 @@ pub(crate) struct Laws {
     ends: BTreeMap<u64, Option<String>>,
     /// The last snapshot of each slot's workers since the power came on.
     words: BTreeMap<SlotId, Vec<u8>>,
+    /// Was the old worker told since then that it is taken back? Only after that can it have died on its own account.
+    told_back: bool,
+    /// Has the switch begun?
+    switched: bool,
 }
 
 impl Laws {
     pub(crate) fn power_came_on(&mut self) {
         self.words.clear();
+        self.told_back = false;
+        self.switched = false;
+    }
+
+    /// A worker was told to hand over.
+    pub(crate) fn switch_begins(&mut self) {
+        self.switched = true;
+        self.told_back = false;
     }
 
     /// `only_verified_runs`, `tries_bounded`
@@ -66,19 +78,21 @@ impl Laws {
                 "bad_never_committed: {} is {behaviour:?}",
                 active.version
             );
+            // A build that is trusted, again perhaps, has nothing on its account any more.
+            self.starts.remove(&active.sha256);
             let before = disk.record.as_ref().and_then(|it| it.active.clone());
             let back = disk.record.as_ref().and_then(|it| it.former.clone());
             if before.as_ref() != Some(active) && back.as_ref() != Some(active) {
-                self.starts.remove(&active.sha256);
                 self.job_ends(active.id.0, None);
             }
         }
         for owed in &record.owed {
-            self.job_ends(owed.job.0, Some(owed.outcome.to_string()));
+            self.job_ends(owed.job.0, Some(&owed.outcome.to_string()));
         }
     }
 
-    fn job_ends(&mut self, job: u64, end: Option<String>) {
+    fn job_ends(&mut self, job: u64, end: Option<&str>) {
+        let end = end.map(str::to_owned);
         let before = self.ends.entry(job).or_insert_with(|| end.clone());
         assert_eq!(*before, end, "told_truth: job {job} ends twice");
     }
@@ -113,23 +127,31 @@ impl Laws {
     }
 
     /// `old_state_kept`
-    pub(crate) fn activated(&self, disk: &Disk, slot: &Slot, from: Option<&Handover>) {
+    pub(crate) fn activated(&mut self, disk: &Disk, slot: &Slot, from: Option<&Handover>) {
         let record = disk.record.clone().unwrap_or_default();
         let on_trial = record
             .job
             .as_ref()
             .is_some_and(|job| matches!(job.stage, Stage::Trial { .. }));
         if record.active.as_ref() != Some(slot) || !on_trial {
+            self.told_back = false;
+            self.switched = on_trial;
             return;
         }
+        let told_back = std::mem::replace(&mut self.told_back, true);
         let Some(stood) = self.words.get(&slot.id) else {
             return;
         };
         let from = from.expect("old_state_kept: nothing was handed to the old worker");
         assert_eq!(
-            (&from.snapshot, from.cause),
-            (stood, Cause::RollBack),
+            &from.snapshot, stood,
             "old_state_kept: not what the old worker handed over"
+        );
+        let died = (told_back || !self.switched) && from.cause == Cause::Crash;
+        assert!(
+            from.cause == Cause::RollBack || died,
+            "old_state_kept: taken back as {:?}",
+            from.cause
         );
     }
 

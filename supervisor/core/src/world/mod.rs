@@ -274,6 +274,9 @@ impl World {
         for command in commands {
             if let Command::Note(note) = &command {
                 self.log.push(format!("{} {}", self.now, note.text));
+                if std::env::var_os("WALK").is_some() {
+                    println!("{} {:?} {}", self.now, note.tenure, note.text);
+                }
                 continue;
             }
             self.obey(command);

@@ -178,17 +178,20 @@ impl World {
     }
 
     pub(crate) fn hear(&mut self, tenure: Tenure, message: ToWorker) {
-        let Some(process) = self.processes.get_mut(&tenure) else {
+        let ToWorker::Request { id, ask } = message else {
             return;
         };
-        let ToWorker::Request { id, ask } = message else {
+        if matches!(ask, Ask::Quiesce | Ask::Stop) {
+            self.durable.laws.switch_begins();
+        }
+        let Some(process) = self.processes.get_mut(&tenure) else {
             return;
         };
         if !process.alive || !process.linked || process.silent {
             return;
         }
         match ask {
-            Ask::Activate { from } => self.activate(tenure, id, from),
+            Ask::Activate { from } => self.activate(tenure, id, from.as_ref()),
             Ask::Quiesce if process.behaviour == Behaviour::KeepHandover => {}
             Ask::Quiesce => {
                 let snapshot = self.snapshot(tenure);
@@ -214,7 +217,7 @@ impl World {
         }
     }
 
-    fn activate(&mut self, tenure: Tenure, id: RequestId, from: Option<Handover>) {
+    fn activate(&mut self, tenure: Tenure, id: RequestId, from: Option<&Handover>) {
         let others = self.processes.iter();
         let other = others
             .filter(|(other, it)| **other != tenure && it.alive && it.told_active)
@@ -230,9 +233,7 @@ impl World {
         process.told_active = true;
         let behaviour = process.behaviour;
         let slot = process.slot.clone();
-        self.durable
-            .laws
-            .activated(&self.durable.disk, &slot, from.as_ref());
+        self.durable.laws.activated(&self.durable.disk, &slot, from);
         match behaviour {
             Behaviour::FailActivate => {
                 let message = "the heater does not answer".to_owned();
@@ -289,7 +290,11 @@ impl World {
         let drained = process.link_free.max(now) - now + 1;
         let linked = std::mem::take(&mut process.linked);
         // The system reports the end of the process before or after that of the link.
-        let reaped = if tenure.0 % 2 == 0 { 1 } else { drained + 2 };
+        let reaped = if tenure.0.is_multiple_of(2) {
+            1
+        } else {
+            drained + 2
+        };
         self.tell_later(reaped, Event::Exited { tenure, exit });
         if linked {
             let why = "end of file".to_owned();
