@@ -12,6 +12,7 @@
 //! It refuses to sleep: every wait is on a condition, has a limit, and says at its end what was seen last.
 
 mod build;
+mod cloud;
 mod image;
 mod log;
 mod programs;

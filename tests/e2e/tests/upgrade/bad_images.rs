@@ -61,7 +61,7 @@ fn a_download_that_breaks_off_is_tried_again_and_never_called_complete() {
         &supervisor,
         &stand.image("1.0.7", &vec![7; size]),
         -2,
-        "",
+        "", // The network's own words, which differ from system to system.
     );
     // Two further tries are allowed without a byte more than ever before; how many arrive before a cut is the system's whim.
     let requests = requests(&stand);
