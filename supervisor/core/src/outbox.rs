@@ -4,11 +4,17 @@
 //! |---|---|---|---|
 //! | the running version | one | again after every connection, first | QoS 1 |
 //! | outcomes | 32, oldest dropped | kept, in order; those of jobs also on the disk | QoS 1, until acknowledged |
-//! | events | 128, oldest dropped and counted | kept, in order | QoS 1, until acknowledged |
-//! | progress | newest | newest | QoS 1 |
-//! | properties | 256 names, further ones dropped and counted | newest per name | QoS 0 |
+//! | events | 128 and 512 KiB, oldest dropped and counted | kept, in order | QoS 1, until acknowledged, at most 20 a second |
+//! | progress | newest | newest | QoS 1, at most one per 5 % or second |
+//! | properties | 256 names and 512 KiB, further ones dropped and counted | newest per name | QoS 0, at most ten messages a second |
 //!
-//! What was sent and not acknowledged when the connection ended is sent again after the next one.
+//! What was sent and not acknowledged when the connection ended is sent again after the next one; at most 16 messages are in that
+//! state. Whatever a worker says, and however fast, costs no more memory than this table and no more messages than a platform
+//! bears from one device.
+
+#[cfg(test)]
+mod tests;
+mod weight;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -26,7 +32,7 @@ use crate::{
     event::{Command, JobId, Ticket},
     outcome::Outcome,
     record::MOST_OWED,
-    time::{Ticks, sooner},
+    time::{Bucket, Ticks, sooner},
 };
 
 /// How many events wait at most.
@@ -34,6 +40,15 @@ pub const MOST_EVENTS: usize = 128;
 
 /// How many properties wait at most.
 pub const MOST_PROPERTIES: usize = 256;
+
+/// How many bytes the events, and the properties, that wait may have at most.
+pub const MOST_BYTES: usize = 512 * 1024;
+
+/// How many events are sent per second.
+const EVENTS_PER_SECOND: u32 = 20;
+
+/// How long after a message of properties the next one is sent.
+const PROPERTY_PERIOD: Duration = Duration::from_millis(100);
 
 /// How many messages may be unacknowledged at once.
 const WINDOW: usize = 16;
@@ -80,6 +95,10 @@ pub struct Outbox {
     queue: VecDeque<Message>,
     flying: BTreeMap<Ticket, Message>,
     properties: ValueMap,
+    posted: Option<Ticks>,
+    events: Bucket,
+    /// An event waits for the bucket.
+    held: bool,
     percent: Option<u8>,
     told: Option<(u8, Ticks)>,
     next_id: u32,
@@ -97,6 +116,9 @@ impl Outbox {
             queue: VecDeque::new(),
             flying: BTreeMap::new(),
             properties: ValueMap::new(),
+            posted: None,
+            events: Bucket::per_second(EVENTS_PER_SECOND),
+            held: false,
             percent: None,
             told: None,
             next_id: first_id,
@@ -134,38 +156,71 @@ impl Outbox {
     pub fn raise(&mut self, raised: Raised) {
         let events = |message: &Message| matches!(message, Message::Raised(_));
         self.push(Message::Raised(raised), events, MOST_EVENTS);
+        while self.queue.iter().map(Message::weight).sum::<usize>() > MOST_BYTES
+            && let Some(oldest) = self.queue.iter().position(events)
+        {
+            self.drop_at(oldest);
+        }
     }
 
     fn push(&mut self, message: Message, alike: impl Fn(&Message) -> bool, most: usize) {
-        if self.queue.iter().filter(|other| alike(other)).count() >= most
+        self.queue.push_back(message);
+        while self.queue.iter().filter(|other| alike(other)).count() > most
             && let Some(oldest) = self.queue.iter().position(&alike)
         {
-            self.queue.remove(oldest);
-            self.dropped += 1;
+            self.drop_at(oldest);
         }
-        self.queue.push_back(message);
     }
 
-    /// Properties have these values now.
+    fn drop_at(&mut self, at: usize) {
+        self.queue.remove(at);
+        self.dropped = self.dropped.saturating_add(1);
+    }
+
+    /// Properties have these values now. A name that cannot be one of the platform's is dropped.
     pub fn properties(&mut self, values: ValueMap) {
         for (name, value) in values {
-            if self.properties.len() < MOST_PROPERTIES || self.properties.contains_key(&name) {
+            let before = self.properties.remove(&name);
+            let bytes = weight::of_map(&self.properties) + weight::of(&name, &value);
+            let fits = self.properties.len() < MOST_PROPERTIES && bytes <= MOST_BYTES;
+            if fits && Identifier::new(&name).is_ok() {
                 self.properties.insert(name, value);
             } else {
-                self.dropped += 1;
+                self.dropped = self.dropped.saturating_add(1);
+                if let Some(before) = before {
+                    self.properties.insert(name, before);
+                }
             }
         }
     }
 
     /// Sends what may be sent. To be called only while the link is up.
     pub fn flush(&mut self, now: Ticks, wall_ms: u64, out: &mut Vec<Command>) {
-        while self.flying.len() < WINDOW
-            && let Some(message) = self.queue.pop_front()
-        {
-            self.send(message, out);
+        self.held = false;
+        let mut from = 0;
+        while self.flying.len() < WINDOW && from < self.queue.len() {
+            let is_event = matches!(self.queue[from], Message::Raised(_));
+            if is_event && (self.held || !self.events.take(now)) {
+                // What is not an event goes past those that must wait.
+                self.held = true;
+                from += 1;
+            } else if let Some(message) = self.queue.remove(from) {
+                self.send(message, out);
+            }
         }
         self.flush_progress(now, out);
+        self.flush_properties(now, wall_ms, out);
+    }
+
+    fn flush_properties(&mut self, now: Ticks, wall_ms: u64, out: &mut Vec<Command>) {
+        if self
+            .posted
+            .is_some_and(|at| now < at.after(PROPERTY_PERIOD))
+        {
+            return;
+        }
         while !self.properties.is_empty() {
+            self.posted = Some(now);
             let id = self.id();
             let written = property_post(&id, &self.properties, Some(wall_ms));
             let posted = self.properties.len();
@@ -179,7 +234,9 @@ impl Outbox {
                     self.dropped += 1;
                 }
             }
+            // A message that took nothing would be written for ever.
             let stuck = rest.len() == posted;
+            self.dropped += if stuck { posted as u64 } else { 0 };
             self.properties = if stuck { ValueMap::new() } else { rest };
             out.push(Command::Publish {
                 ticket: None,
@@ -273,12 +330,17 @@ impl Outbox {
     /// When there is something to send without a new event.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Ticks> {
-        let (told, at) = self.told?;
-        let percent = self.percent?;
-        sooner(
-            None,
-            (percent > told && self.flying.len() < WINDOW).then(|| at.after(PROGRESS_PERIOD)),
-        )
+        let room = self.flying.len() < WINDOW;
+        let progress = match (self.told, self.percent) {
+            (Some((told, at)), Some(percent)) if percent > told && room => {
+                Some(at.after(PROGRESS_PERIOD))
+            }
+            _ => None,
+        };
+        let event = (self.held && room).then(|| self.events.next());
+        let properties = self.posted.filter(|_| !self.properties.is_empty());
+        let properties = properties.map(|at| at.after(PROPERTY_PERIOD));
+        sooner(progress, sooner(event, properties))
     }
 }
 

@@ -9,6 +9,9 @@
 //! - Any other offer during a job is remembered, the newest one only, and weighed again when the job has ended.
 //! - A build that used up its tries is refused at once.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{
     alink::{
         codec::{Digest, Offer, Scheme, Source},

@@ -84,7 +84,7 @@ impl Cloud {
         self.first = false;
         if inform {
             let version = json["params"]["version"].as_str().unwrap().to_owned();
-            laws.informed(&version, disk);
+            Laws::informed(&version, disk);
             self.task = match std::mem::replace(&mut self.task, Task::None) {
                 Task::Queued(wanted) | Task::Updating(wanted) if wanted == version => {
                     Task::Succeeded(wanted)

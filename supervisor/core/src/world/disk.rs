@@ -19,6 +19,8 @@ pub(crate) struct Disk {
     pub(crate) parts: BTreeSet<u64>,
     /// How many saves there were.
     pub(crate) saves: u64,
+    /// How many of them the brain has not heard of.
+    pub(crate) unanswered: u64,
     /// Which of them fail.
     pub(crate) failing: BTreeSet<u64>,
     /// How the next downloads end; those that are not named end well.
@@ -47,6 +49,7 @@ impl Disk {
             slots: vec![slot],
             parts: BTreeSet::new(),
             saves: 0,
+            unanswered: 0,
             failing: BTreeSet::new(),
             downloads: VecDeque::new(),
         }

@@ -89,6 +89,7 @@ impl Durable {
             saves,
             failing,
             downloads,
+            unanswered: _,
         } = &self.disk;
         let saves = failing.iter().any(|at| at > saves).then_some(saves);
         let (task, later, laws) = (&self.cloud.task, self.later, self.laws.key());
@@ -150,6 +151,7 @@ impl World {
         };
         world.durable.laws.power_came_on();
         world.durable.cloud.power_cut();
+        world.durable.disk.unanswered = 0;
         let found = Found {
             record: world.durable.disk.record.clone(),
             slots: world.durable.disk.slots.clone(),
@@ -244,6 +246,9 @@ impl World {
         if let Event::CloudDown { .. } = event {
             self.losing = false;
         }
+        if let Event::Saved { .. } | Event::SaveFailed { .. } = event {
+            self.durable.disk.unanswered -= 1;
+        }
         if let Event::CloudUp = event {
             self.durable.cloud.connected = true;
             if let Some(topic_and_payload) = self.durable.cloud.push() {
@@ -328,6 +333,7 @@ impl World {
                 self.durable.disk.parts.remove(&job.0);
             }
             Command::Save { save, record } => {
+                self.durable.disk.unanswered += 1;
                 if self.durable.disk.next_save_fails() {
                     let why = "no room".to_owned();
                     self.tell_later(3, Event::SaveFailed { save, why });

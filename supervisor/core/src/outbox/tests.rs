@@ -1,0 +1,232 @@
+use worker_protocol::Value;
+
+use super::*;
+use crate::{alink::login::Identity, event::FetchFault};
+
+fn outbox() -> Outbox {
+    let topics = Topics::new(&Identity::new("pk", "dn").unwrap());
+    Outbox::new(topics, None, 1)
+}
+
+fn event(n: usize) -> Raised {
+    let event = Identifier::new(&format!("event{n}")).unwrap();
+    let outputs = ValueMap::new();
+    let at_ms = 5;
+    Raised {
+        event,
+        outputs,
+        at_ms,
+    }
+}
+
+fn report(job: u64) -> Report {
+    let outcome = Outcome::Fetch(FetchFault::Status(404));
+    let job = Some(JobId(job));
+    Report { job, outcome }
+}
+
+/// The topics sent, shortened, and the tickets to be acknowledged.
+fn sent(outbox: &mut Outbox, now: u64) -> (Vec<String>, Vec<Ticket>) {
+    let mut out = Vec::new();
+    outbox.flush(Ticks(now), 0, &mut out);
+    let mut topics = Vec::new();
+    let mut tickets = Vec::new();
+    for command in out {
+        let Command::Publish { ticket, topic, .. } = command else {
+            panic!("{command:?}");
+        };
+        let topic = topic.replace("/sys/pk/dn/thing/", "");
+        topics.push(topic.replace("/ota/device/", "").replace("/pk/dn", ""));
+        tickets.extend(ticket);
+    }
+    (topics, tickets)
+}
+
+#[test]
+fn the_version_is_informed_before_anything_that_waits() {
+    let mut outbox = outbox();
+    outbox.raise(event(1));
+    outbox.report(report(1));
+    outbox.inform("1.0.0".parse().unwrap());
+    outbox.inform("1.0.7".parse().unwrap());
+    let (topics, _) = sent(&mut outbox, 0);
+    assert_eq!(topics, ["inform", "event/event1/post", "progress"]);
+}
+
+#[test]
+fn what_was_not_acknowledged_is_sent_again_in_order_before_what_came_later() {
+    let mut outbox = outbox();
+    for n in 1..=3 {
+        outbox.raise(event(n));
+    }
+    let (_, tickets) = sent(&mut outbox, 0);
+    assert_eq!(outbox.published(tickets[1]), None);
+    outbox.lost();
+    outbox.raise(event(4));
+    let (topics, _) = sent(&mut outbox, 2000);
+    assert_eq!(
+        topics,
+        [
+            "event/event1/post",
+            "event/event3/post",
+            "event/event4/post"
+        ]
+    );
+    assert_eq!(
+        outbox.published(tickets[0]),
+        None,
+        "an old ticket counts for nothing"
+    );
+}
+
+#[test]
+fn a_report_is_known_again_when_it_is_acknowledged_and_only_then() {
+    let mut outbox = outbox();
+    outbox.report(report(7));
+    let (_, first) = sent(&mut outbox, 0);
+    outbox.lost();
+    let (topics, second) = sent(&mut outbox, 1);
+    assert_eq!(topics, ["progress"]);
+    assert_eq!(outbox.published(first[0]), None);
+    assert_eq!(outbox.published(second[0]), Some(report(7)));
+    assert_eq!(outbox.published(second[0]), None);
+}
+
+#[test]
+fn progress_is_told_every_5_percent_or_second_and_the_last_always() {
+    let mut outbox = outbox();
+    outbox.begin();
+    let mut told = Vec::new();
+    for (percent, now) in [
+        (1, 0),
+        (3, 100),
+        (6, 200),
+        (8, 300),
+        (8, 1200),
+        (8, 3000),
+        (97, 3010),
+        (98, 3020),
+        (100, 3030),
+        (100, 9000),
+        (50, 9100),
+    ] {
+        outbox.progress(percent);
+        let (topics, tickets) = sent(&mut outbox, now);
+        if !topics.is_empty() {
+            told.push((percent, now));
+        }
+        for ticket in tickets {
+            outbox.published(ticket);
+        }
+    }
+    let expected = [(1, 0), (6, 200), (8, 1200), (97, 3010), (100, 3030)];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn the_newest_progress_is_told_again_after_a_lost_connection() {
+    let mut outbox = outbox();
+    outbox.begin();
+    outbox.progress(40);
+    sent(&mut outbox, 0);
+    outbox.lost();
+    outbox.progress(60);
+    assert_eq!(sent(&mut outbox, 10).0, ["progress"]);
+    assert_eq!(sent(&mut outbox, 5000).0, Vec::<String>::new());
+}
+
+#[test]
+fn only_the_newest_value_per_property_is_kept_while_offline() {
+    let mut outbox = outbox();
+    for n in 0..10_000 {
+        outbox.properties([("temperature".to_owned(), Value::Int(n))].into());
+    }
+    let mut out = Vec::new();
+    outbox.flush(Ticks(0), 0, &mut out);
+    assert_eq!(out.len(), 1);
+    let Command::Publish { payload, .. } = &out[0] else {
+        panic!("{out:?}");
+    };
+    assert!(String::from_utf8_lossy(payload).contains("9999"));
+}
+
+#[test]
+fn a_worker_that_floods_costs_bounded_memory_and_what_is_dropped_is_counted() {
+    let mut outbox = outbox();
+    for n in 0..1000 {
+        outbox.raise(event(n));
+        outbox.report(report(n as u64));
+        outbox.properties([(format!("p{n}"), Value::Bool(true))].into());
+        outbox.properties([("no name \u{1f}".repeat(n + 1), Value::Bool(true))].into());
+    }
+    assert_eq!(outbox.queue.len(), MOST_EVENTS + MOST_OWED);
+    assert_eq!(outbox.properties.len(), MOST_PROPERTIES);
+    let kept = MOST_EVENTS + MOST_OWED + MOST_PROPERTIES;
+    assert_eq!(outbox.dropped(), 4000 - kept as u64);
+    let big = Value::Text("x".repeat(100_000));
+    for n in 0..100 {
+        let mut raised = event(n);
+        raised.outputs.insert("text".to_owned(), big.clone());
+        outbox.raise(raised);
+        outbox.properties([(format!("p{n}"), big.clone())].into());
+    }
+    let events: usize = outbox.queue.iter().map(Message::weight).sum();
+    assert!(events <= MOST_BYTES, "{events}");
+    let properties = weight::of_map(&outbox.properties);
+    assert!(properties <= MOST_BYTES, "{properties}");
+}
+
+#[test]
+fn a_worker_that_raises_events_in_a_loop_does_not_flood_the_platform_nor_hold_up_an_outcome() {
+    let mut outbox = outbox();
+    let mut events = 0;
+    for now in 0..10_000 {
+        outbox.raise(event(1));
+        outbox.properties([("p".to_owned(), Value::Bool(true))].into());
+        let (topics, tickets) = sent(&mut outbox, now);
+        events += topics.iter().filter(|it| it.starts_with("event/e")).count();
+        for ticket in tickets {
+            outbox.published(ticket);
+        }
+    }
+    assert!(
+        (200..=240).contains(&events),
+        "{events} events in ten seconds"
+    );
+    sent(&mut outbox, 10_000);
+    outbox.report(report(1));
+    let (topics, _) = sent(&mut outbox, 10_000);
+    assert_eq!(topics, ["progress"]);
+}
+
+#[test]
+fn at_most_sixteen_messages_are_in_the_air() {
+    let mut outbox = outbox();
+    for n in 0..30 {
+        outbox.report(report(n));
+    }
+    let (_, tickets) = sent(&mut outbox, 0);
+    assert_eq!(tickets.len(), 16);
+    outbox.published(tickets[0]);
+    assert_eq!(sent(&mut outbox, 0).1.len(), 1);
+}
+
+#[test]
+fn what_waits_for_time_alone_has_a_deadline_that_lies_ahead() {
+    let mut outbox = outbox();
+    assert_eq!(outbox.next_deadline(), None);
+    for n in 0..40 {
+        outbox.raise(event(n));
+    }
+    let (_, tickets) = sent(&mut outbox, 0);
+    for ticket in tickets {
+        outbox.published(ticket);
+    }
+    let (_, tickets) = sent(&mut outbox, 0);
+    for ticket in tickets {
+        outbox.published(ticket);
+    }
+    let due = outbox.next_deadline().unwrap();
+    assert!(due > Ticks(0));
+    assert_eq!(sent(&mut outbox, due.0).0.len(), 1);
+}

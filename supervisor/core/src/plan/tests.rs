@@ -1,0 +1,151 @@
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::{
+    alink::codec::{DigestMethod, OfferFrom, parse_offer},
+    record::{Job, JobId, Record, Slot, SlotId, Stage},
+};
+
+/// An offer with these fields changed or added.
+fn offer(changes: &Json) -> Offer {
+    let mut data = json!({
+        "size": 10, "version": "1.0.7", "url": "https://firmware.example/x",
+        "sign": "d41d8cd98f00b204e9800998ecf8427e", "signMethod": "Md5",
+    });
+    for (name, value) in changes.as_object().unwrap() {
+        data[name] = value.clone();
+    }
+    let push = json!({"code": "1000", "id": 1, "message": "success", "data": data});
+    parse_offer(push.to_string().as_bytes(), OfferFrom::Push)
+        .unwrap()
+        .unwrap()
+}
+
+fn refusal(changes: &Json, policy: &Policy) -> String {
+    wanted(&offer(changes), policy).unwrap_err().to_string()
+}
+
+fn digest(n: u8) -> Digest {
+    Digest::from_hex(DigestMethod::Md5, &format!("{n:02x}").repeat(16)).unwrap()
+}
+
+fn want(version: &str, n: u8) -> Wanted {
+    Wanted {
+        version: version.parse().unwrap(),
+        size: 10,
+        url: "https://firmware.example/x".to_owned(),
+        digests: vec![digest(n)],
+    }
+}
+
+fn slot(id: u64, version: &str) -> Slot {
+    Slot {
+        id: SlotId(id),
+        version: version.parse().unwrap(),
+        sha256: format!("sha-of-{version}"),
+        size: 10,
+    }
+}
+
+fn running(version: &str) -> Ledger {
+    Ledger::new(Record {
+        active: Some(slot(1, version)),
+        ..Record::default()
+    })
+}
+
+#[test]
+fn an_offer_of_one_whole_image_over_https_is_wanted_as_it_is() {
+    let wanted = wanted(&offer(&json!({})), &Policy::default())
+        .unwrap()
+        .unwrap();
+    assert_eq!(wanted.version.as_str(), "1.0.7");
+    assert_eq!(wanted.url, "https://firmware.example/x");
+    assert_eq!((wanted.size, wanted.digests.len()), (10, 1));
+}
+
+#[test]
+fn another_modules_offer_is_left_alone_whatever_is_in_it() {
+    let policy = Policy::default();
+    let other = offer(&json!({"module": "MCU", "isDiff": 1}));
+    assert_eq!(wanted(&other, &policy), Ok(None));
+    let module = Some("MCU".to_owned());
+    let policy = Policy { module, ..policy };
+    assert!(wanted(&other, &policy).is_err());
+    assert_eq!(wanted(&offer(&json!({})), &policy), Ok(None));
+}
+
+#[test]
+fn what_cannot_be_had_is_refused_with_its_reason() {
+    let policy = Policy::default();
+    let text = refusal(&json!({"isDiff": 1}), &policy);
+    assert!(text.contains("delta"), "{text}");
+    let text = refusal(&json!({"size": (1_u64 << 30) + 1}), &policy);
+    assert!(text.contains("1073741825"), "{text}");
+    let text = refusal(&json!({"url": "http://firmware.example/x"}), &policy);
+    assert!(text.contains("plain http"), "{text}");
+    let stream = json!({"dProtocol": "mqtt", "streamId": 1, "streamFileId": 1, "url": null});
+    let text = refusal(&stream, &policy);
+    assert!(text.contains("MQTT"), "{text}");
+}
+
+#[test]
+fn plain_http_is_taken_where_the_operator_allows_it() {
+    let policy = Policy {
+        allow_http: true,
+        ..Policy::default()
+    };
+    let offer = offer(&json!({"url": "http://firmware.example/x"}));
+    assert!(wanted(&offer, &policy).unwrap().is_some());
+}
+
+#[test]
+fn the_running_version_is_running_and_another_is_installed() {
+    let ledger = running("1.0.0");
+    let policy = Policy::default();
+    let verdict = |wanted| weigh(&wanted, &ledger, true, &policy);
+    assert_eq!(verdict(want("1.0.0", 1)), Verdict::Running);
+    assert_eq!(verdict(want("1.0.7", 1)), Verdict::Install);
+    assert_eq!(verdict(want("0.9.0", 1)), Verdict::Install);
+}
+
+#[test]
+fn during_a_job_its_own_offer_is_that_job_and_any_other_waits() {
+    let mut ledger = running("1.0.0");
+    let (id, stage) = (JobId(2), Stage::Open);
+    let wanted = want("1.0.7", 1);
+    let verdict = None;
+    ledger.record.job = Some(Job {
+        id,
+        wanted,
+        stage,
+        verdict,
+    });
+    let policy = Policy::default();
+    let verdict = |wanted| weigh(&wanted, &ledger, false, &policy);
+    assert_eq!(verdict(want("1.0.7", 1)), Verdict::SameJob);
+    assert_eq!(verdict(want("1.0.7", 2)), Verdict::Remember);
+    assert_eq!(verdict(want("1.0.8", 1)), Verdict::Remember);
+    assert_eq!(verdict(want("1.0.0", 1)), Verdict::Remember);
+}
+
+#[test]
+fn a_build_is_refused_once_its_tries_are_used_up_and_not_before() {
+    let mut ledger = running("1.0.0");
+    let policy = Policy::default();
+    for starts in 1..=3 {
+        assert_eq!(
+            weigh(&want("1.0.7", 1), &ledger, true, &policy),
+            Verdict::Install
+        );
+        assert_eq!(ledger.spend(&slot(2, "1.0.7"), &[digest(1)]), starts);
+    }
+    let refused = Verdict::Refuse(Outcome::Quarantined { starts: 3 });
+    assert_eq!(weigh(&want("1.0.7", 1), &ledger, true, &policy), refused);
+    // The same bytes under another name are the same build; other bytes under the same name are not.
+    assert_eq!(weigh(&want("1.0.8", 1), &ledger, true, &policy), refused);
+    assert_eq!(
+        weigh(&want("1.0.7", 2), &ledger, true, &policy),
+        Verdict::Install
+    );
+}
