@@ -67,7 +67,7 @@ fn number(device: &DeviceState, name: &str) -> f64 {
 #[test]
 fn success_is_told_only_after_the_new_worker_has_proved_itself() {
     let mut stand = Stand::new();
-    stand.set("update.proving_s", 1.5);
+    stand.set("update.proving_s", 3);
     let supervisor = stand.run_with(&stand.good("1.0.0"));
     stand.offer(&stand.good("1.0.7"));
     supervisor.await_status("1.0.7 is being proved", |status| {
