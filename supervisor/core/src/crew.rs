@@ -3,6 +3,9 @@
 //! The crew keeps one slot's worker active for whoever asked for it, starts it again when it dies (at once the first time, then after a
 //! delay that doubles with jitter up to a cap, and never gives up), and remembers where the device stood.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use worker_protocol::v1::{Ask, Cause, Handover, RequestId, ToWorker};

@@ -4,6 +4,9 @@
 //! then ended is answered as failed, because nobody can tell whether it was carried out; one that was not yet handed over waits for
 //! the next worker, in order.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 
 use worker_protocol::v1::{Ask, Done, Refusal, RequestId};
@@ -142,7 +145,11 @@ fn answer(topic: String, payload: Vec<u8>) -> Command {
     }
 }
 
-/// A refusal is never told as a success, whatever code the worker chose.
+/// A refusal is never told as a success, whatever code the worker chose, nor as no code at all.
 fn not_200(code: u32) -> u32 {
-    if code == 200 { NO_ANSWER } else { code }
+    if matches!(code, 0 | 200) {
+        NO_ANSWER
+    } else {
+        code
+    }
 }

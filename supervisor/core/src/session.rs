@@ -207,6 +207,30 @@ mod tests {
     }
 
     #[test]
+    fn every_refusal_of_the_broker_is_told_in_plain_words_and_backed_off() {
+        let mut session = Session::new(&Policy::default());
+        let mut now = Ticks(0);
+        let mut jitter = Jitter::new(3);
+        let mut longest = Duration::ZERO;
+        for (code, word) in [
+            (1, "3.1.1"),
+            (2, "client id"),
+            (3, "keepalive"),
+            (4, "secret"),
+            (5, "region"),
+            (9, "code 9"),
+        ] {
+            session.tick(now, &mut Vec::new());
+            let told = session.down(&CloudLoss::Refused(code), now, &mut jitter);
+            assert!(told.contains(word), "{told}");
+            let next = session.next_deadline().unwrap();
+            longest = longest.max(next.since(now));
+            now = next;
+        }
+        assert!(longest > Duration::from_secs(2), "{longest:?}");
+    }
+
+    #[test]
     fn nothing_is_tried_after_the_end() {
         let mut session = Session::new(&Policy::default());
         let mut out = Vec::new();

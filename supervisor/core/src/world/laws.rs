@@ -71,6 +71,10 @@ impl Laws {
         record: &Record,
         behaviours: &BTreeMap<String, Behaviour>,
     ) {
+        if record.job.is_none() {
+            self.told_back = false;
+            self.switched = false;
+        }
         if let Some(active) = &record.active {
             let behaviour = behaviours.get(active.version.as_str());
             assert!(
