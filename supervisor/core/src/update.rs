@@ -26,6 +26,7 @@
 mod ending;
 mod fetching;
 mod hands;
+mod phase;
 mod regret;
 mod resume;
 mod trial;
@@ -37,13 +38,16 @@ use std::time::Duration;
 use worker_protocol::v1::Health;
 
 pub use self::hands::Hands;
-use self::regret::{Fresh, Regretting};
+use self::{
+    phase::{Closing, Committing, Fetching, Phase, Proving, Warm, Warming},
+    regret::{Fresh, Regretting},
+};
 use crate::{
     event::{JobId, SaveId, SlotId, Tenure},
     outcome::Outcome,
-    record::{Owed, Record, Slot, Wanted},
+    record::{Owed, Wanted},
     tenure::Milestone,
-    time::{Backoff, TARDY, Ticks, sooner},
+    time::{TARDY, Ticks, sooner},
 };
 
 /// How long to wait before a failed save on the way back is tried again.
@@ -72,75 +76,6 @@ pub enum Told {
     Found(String),
     /// For the log: a trusted version is taken back.
     Regret(String),
-}
-
-#[derive(Debug, Clone)]
-enum Phase {
-    Idle,
-    Opening(SaveId),
-    Fetching(Fetching),
-    Keeping(Slot, SaveId),
-    Warming(Warming),
-    Spending(Slot, SaveId),
-    Switching(Slot, Option<Tenure>),
-    Proving(Proving),
-    Committing(Committing),
-    Reverting(Outcome),
-    Closing(Closing),
-    Regretting(Regretting),
-}
-
-#[derive(Debug, Clone)]
-struct Fetching {
-    on_disk: u64,
-    best: u64,
-    verifying: bool,
-    retry: Option<Ticks>,
-    backoff: Backoff,
-}
-
-#[derive(Debug, Clone)]
-struct Warming {
-    slot: Slot,
-    new: Option<Tenure>,
-    step: Warm,
-    /// Since when consent is sought.
-    sought: Option<Ticks>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Warm {
-    Starting,
-    Asking,
-    PutOff(Ticks, String),
-    Marking(SaveId),
-}
-
-#[derive(Debug, Clone)]
-struct Proving {
-    slot: Slot,
-    new: Tenure,
-    /// The end of its window. It must be heard after that, so that one which hangs in the window is never trusted.
-    until: Ticks,
-    look: Ticks,
-}
-
-#[derive(Debug, Clone)]
-struct Committing {
-    slot: Slot,
-    new: Tenure,
-    record: Box<Record>,
-    save: Option<SaveId>,
-    again: Option<Ticks>,
-    failures: u32,
-    dead: Option<String>,
-}
-
-#[derive(Debug, Clone)]
-struct Closing {
-    owed: Option<Owed>,
-    save: Option<SaveId>,
-    again: Option<Ticks>,
 }
 
 /// The update under way, if any.

@@ -6,13 +6,14 @@
 
 mod cloud;
 mod disk;
+mod hands;
 mod laws;
 mod process;
 mod stories;
 mod sweep;
 mod walk;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 pub(crate) use self::{
     cloud::{Cloud, Task},
@@ -292,70 +293,6 @@ impl World {
     fn note_cut(&mut self) {
         if let Some(cuts) = &mut self.cuts {
             cuts.push(self.durable.clone());
-        }
-    }
-
-    fn obey(&mut self, command: Command) {
-        match command {
-            Command::Connect => {
-                let event = if self.durable.cloud.up {
-                    Event::CloudUp
-                } else {
-                    let loss = CloudLoss::Broken("nobody there".to_owned());
-                    Event::CloudDown { loss }
-                };
-                self.tell_later(50, event);
-            }
-            Command::Publish {
-                ticket,
-                topic,
-                payload,
-            } => {
-                if self.losing {
-                    // Said into a connection that is gone without the brain knowing it.
-                    return;
-                }
-                let up = self.durable.cloud.connected;
-                assert!(up, "published while the link is down: {topic}");
-                let Durable {
-                    disk, cloud, laws, ..
-                } = &mut self.durable;
-                cloud.receive(&topic, &payload, disk, laws);
-                if let Some(ticket) = ticket {
-                    self.tell_later(5, Event::Published { ticket });
-                }
-            }
-            Command::Subscribe { .. } | Command::Answer { .. } | Command::Note(_) => {}
-            Command::Disconnect => self.durable.cloud.power_cut(),
-            Command::Fetch(order) => self.fetch(order),
-            Command::AbandonFetch { job } => {
-                self.fetches.under_way.remove(&job);
-                self.durable.disk.parts.remove(&job.0);
-            }
-            Command::Save { save, record } => {
-                self.durable.disk.unanswered += 1;
-                if self.durable.disk.next_save_fails() {
-                    let why = "no room".to_owned();
-                    self.tell_later(3, Event::SaveFailed { save, why });
-                } else {
-                    self.durable
-                        .laws
-                        .saved(&self.durable.disk, &record, &self.durable.behaviours);
-                    self.durable.disk.record = Some(*record);
-                    self.tell_later(3, Event::Saved { save });
-                }
-            }
-            Command::RemoveSlot { slot } => {
-                let running: BTreeSet<_> = self.alive().map(|process| process.slot.id).collect();
-                self.durable.disk.remove(slot, &running);
-            }
-            Command::Spawn { tenure, slot } => self.spawn(tenure, slot),
-            Command::Kill { tenure } => {
-                self.later(2, Happening::End(tenure, -9));
-            }
-            Command::Send { tenure, message } => self.hear(tenure, message),
-            Command::HangUp { tenure } => self.hang_up(tenure),
-            Command::Exit => self.exited = true,
         }
     }
 

@@ -2,6 +2,11 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use worker_protocol::{
+    Value, ValueMap,
+    v1::{FromWorker, Health},
+};
+
 use super::{Behaviour, Task, World, build};
 use crate::{
     event::{CloudLoss, Event, FetchFault},
@@ -393,4 +398,45 @@ fn time_frozen_in_the_window_does_not_count_as_proving() {
     assert_eq!(world.agent.status(Now::default()).phase, "proving");
     world.rest(&["1.0.7"]);
     assert!(world.now - began >= 3_600_000 + 8_000);
+}
+
+#[test]
+fn a_worker_that_talks_without_end_fills_neither_the_memory_nor_the_log_nor_the_cloud() {
+    let mut world = at_rest();
+    let tenure = *world.processes.iter().find(|(_, it)| it.alive).unwrap().0;
+    let (lines, posts) = (world.log.len(), world.durable.cloud.posts);
+    for n in 0..6_000_u32 {
+        let reason = format!("reason {n} {}", "x".repeat(2_000));
+        let message = match n % 6 {
+            0 => FromWorker::Health(Health::Unwell { reason }),
+            1 => FromWorker::Hurry { reason },
+            2 => FromWorker::Properties([(reason, Value::Bool(true))].into()),
+            3 => FromWorker::Properties([(format!("p{n}"), Value::Text(reason))].into()),
+            4 => {
+                let (event, at_ms) = ("loop".to_owned(), 0);
+                let outputs = [("text".to_owned(), Value::Text(reason))].into();
+                FromWorker::Raised {
+                    event,
+                    outputs,
+                    at_ms,
+                }
+            }
+            _ => FromWorker::Raised {
+                event: reason,
+                outputs: ValueMap::new(),
+                at_ms: 0,
+            },
+        };
+        world.tell(Event::Said { tenure, message });
+        if n % 6 == 0 {
+            world.run(1);
+        }
+    }
+    let status = world.agent.status(Now::default());
+    assert!(status.hurry.len() <= 16 && status.hurry.iter().all(|it| it.len() <= 32));
+    assert!(status.workers[0].health.len() <= 200);
+    // One second has passed.
+    let (lines, posts) = (world.log.len() - lines, world.durable.cloud.posts - posts);
+    assert!(lines <= 60, "{lines} lines");
+    assert!(posts <= 80, "{posts} messages");
 }

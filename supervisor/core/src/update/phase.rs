@@ -1,0 +1,78 @@
+//! The phases of an update, with what each of them must know.
+
+use super::regret::Regretting;
+use crate::{
+    event::{SaveId, Tenure},
+    outcome::Outcome,
+    record::{Owed, Record, Slot},
+    time::{Backoff, Ticks},
+};
+
+#[derive(Debug, Clone)]
+pub(super) enum Phase {
+    Idle,
+    Opening(SaveId),
+    Fetching(Fetching),
+    Keeping(Slot, SaveId),
+    Warming(Warming),
+    Spending(Slot, SaveId),
+    Switching(Slot, Option<Tenure>),
+    Proving(Proving),
+    Committing(Committing),
+    Reverting(Outcome),
+    Closing(Closing),
+    Regretting(Regretting),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Fetching {
+    pub(super) on_disk: u64,
+    pub(super) best: u64,
+    pub(super) verifying: bool,
+    pub(super) retry: Option<Ticks>,
+    pub(super) backoff: Backoff,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Warming {
+    pub(super) slot: Slot,
+    pub(super) new: Option<Tenure>,
+    pub(super) step: Warm,
+    /// Since when consent is sought.
+    pub(super) sought: Option<Ticks>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Warm {
+    Starting,
+    Asking,
+    PutOff(Ticks, String),
+    Marking(SaveId),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Proving {
+    pub(super) slot: Slot,
+    pub(super) new: Tenure,
+    /// The end of its window. It must be heard after that, so that one which hangs in the window is never trusted.
+    pub(super) until: Ticks,
+    pub(super) look: Ticks,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Committing {
+    pub(super) slot: Slot,
+    pub(super) new: Tenure,
+    pub(super) record: Box<Record>,
+    pub(super) save: Option<SaveId>,
+    pub(super) again: Option<Ticks>,
+    pub(super) failures: u32,
+    pub(super) dead: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Closing {
+    pub(super) owed: Option<Owed>,
+    pub(super) save: Option<SaveId>,
+    pub(super) again: Option<Ticks>,
+}
