@@ -70,6 +70,15 @@ impl Stand {
             .collect()
     }
 
+    /// The topic on which offers are pushed.
+    #[must_use]
+    pub fn upgrade_topic(&self) -> String {
+        format!(
+            "/ota/device/upgrade/{}/{}",
+            self.device.product_key, self.device.device_name
+        )
+    }
+
     /// The topic on which the device reports its progress.
     #[must_use]
     pub fn progress_topic(&self) -> String {

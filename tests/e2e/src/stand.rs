@@ -8,7 +8,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use cloud_emulator::{DeviceId, Emulator, Firmware, Options, Package, Rollout};
+use cloud_emulator::{DeviceId, Emulator, Firmware, Options, Package, Rollout, What};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -172,12 +172,24 @@ impl Stand {
         Supervisor::start(self)
     }
 
-    /// Installs an image, starts the supervisor and waits until the worker is active and the cloud link up.
+    /// Installs an image, starts the supervisor and waits until the worker is active, the cloud link up and, in this stand's own cloud,
+    /// everything subscribed.
     #[track_caller]
     pub fn run_with(&self, image: &Image) -> Supervisor<'_> {
         self.install(image);
+        let mark = self.cloud.journal_position();
         let supervisor = self.run();
         supervisor.await_rest(&image.version);
+        if self
+            .cloud
+            .device_state(&self.device)
+            .is_some_and(|device| device.online)
+        {
+            let upgrade = self.upgrade_topic();
+            self.await_entry(mark, "the subscriptions", |entry| {
+                matches!(&entry.what, What::Subscribe { filter, granted: true } if *filter == upgrade)
+            });
+        }
         supervisor
     }
 

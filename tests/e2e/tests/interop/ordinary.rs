@@ -1,6 +1,6 @@
 //! The supervisor with an ordinary broker and an ordinary web server, neither of which knows the platform.
 
-use e2e::{Image, Stand};
+use e2e::{Image, Stand, Supervisor};
 use md5::{Digest, Md5};
 use serde_json::{Value, json};
 
@@ -34,11 +34,11 @@ fn offer(image: &Image, url: &str) -> Value {
     })
 }
 
-fn upgrade_topic(stand: &Stand) -> String {
-    format!(
-        "/ota/device/upgrade/{}/{}",
-        stand.device.product_key, stand.device.device_name
-    )
+/// Starts the supervisor and waits until the broker knows what it wants to hear.
+fn run<'s>(stand: &'s Stand, broker: &Server, image: &Image) -> Supervisor<'s> {
+    let supervisor = stand.run_with(image);
+    broker.log.await_line(&stand.upgrade_topic());
+    supervisor
 }
 
 fn serve(folder: &tempfile::TempDir, image: &Image) {
@@ -54,14 +54,14 @@ fn a_message_on_mosquitto_and_a_file_on_nginx_give_the_oven_a_new_version() {
     );
     let observer = Observer::on(broker.port);
     let stand = stand(&broker);
-    let supervisor = stand.run_with(&Image::oven("1.0.0"));
+    let supervisor = run(&stand, &broker, &Image::oven("1.0.0"));
     let informed =
         |version: &'static str| move |payload: &Value| payload["params"]["version"] == version;
     observer.await_on(&stand.inform_topic(), informed("1.0.0"));
     let image = Image::oven("1.0.7");
     serve(&folder, &image);
     let url = format!("http://127.0.0.1:{}/firmware.bin", web.port);
-    observer.publish(&upgrade_topic(&stand), &offer(&image, &url));
+    observer.publish(&stand.upgrade_topic(), &offer(&image, &url));
 
     observer.await_on(&stand.inform_topic(), informed("1.0.7"));
     let status = supervisor.await_rest("1.0.7");
@@ -86,7 +86,7 @@ fn a_property_is_set_and_a_service_called_through_mosquitto() {
     let broker = Server::mosquitto(folder.path());
     let observer = Observer::on(broker.port);
     let stand = stand(&broker);
-    let _supervisor = stand.run_with(&Image::oven("1.0.0"));
+    let _supervisor = run(&stand, &broker, &Image::oven("1.0.0"));
     for (topic, id, params) in [
         (
             "thing/service/property/set",
@@ -115,9 +115,9 @@ fn a_file_that_is_not_on_nginx_is_told_on_mosquitto() {
     );
     let observer = Observer::on(broker.port);
     let stand = stand(&broker);
-    let supervisor = stand.run_with(&stand.good("1.0.0"));
+    let supervisor = run(&stand, &broker, &stand.good("1.0.0"));
     let url = format!("http://127.0.0.1:{}/elsewhere.bin", web.port);
-    observer.publish(&upgrade_topic(&stand), &offer(&stand.good("1.0.7"), &url));
+    observer.publish(&stand.upgrade_topic(), &offer(&stand.good("1.0.7"), &url));
     let failed = observer.await_on(&stand.progress_topic(), |report| {
         report["params"]["step"] == "-2"
     });
@@ -131,7 +131,7 @@ fn after_mosquitto_was_restarted_the_version_is_informed_again() {
     let broker = Server::mosquitto(folder.path());
     let port = broker.port;
     let stand = stand(&broker);
-    let supervisor = stand.run_with(&stand.good("1.0.0"));
+    let supervisor = run(&stand, &broker, &stand.good("1.0.0"));
     drop(broker);
     supervisor.await_status("the link is down", |status| status["cloud_up"] == false);
     let broker = Server::again(&mut Server::mosquitto_at(folder.path(), port), port);

