@@ -109,8 +109,10 @@ impl Visit for Parts {
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "message" {
             self.text.push_str(value);
-        } else {
+        } else if value.contains(char::is_whitespace) {
             self.record_debug(field, &value);
+        } else {
+            self.record_debug(field, &format_args!("{value}"));
         }
     }
 

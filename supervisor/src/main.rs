@@ -39,7 +39,7 @@ use crate::{
     exit::Exit,
     hands::Hands,
     install::InstallError,
-    reactor::Ended,
+    reactor::{Ended, STOP_LIMIT},
     show::{complain, say},
 };
 
@@ -206,13 +206,21 @@ async fn run(config: Config) -> Result<(), Failure> {
         control,
         layout,
     };
-    let ended = reactor::run(&mut agent, clock, happened, wishes, commands, |command| {
-        hands.carry_out(command)
-    })
+    let ended = reactor::run(
+        &mut agent,
+        clock,
+        happened,
+        wishes,
+        STOP_LIMIT,
+        commands,
+        |command| hands.carry_out(command),
+    )
     .await;
-    hands.cloud.end().await;
     match ended {
-        Ended::InOrder => Ok(()),
+        Ended::InOrder => {
+            hands.cloud.end().await;
+            Ok(())
+        }
         Ended::AtOnce => Err(Failure {
             exit: Exit::Unexpected,
             text: "ended without stopping the worker in order".to_owned(),

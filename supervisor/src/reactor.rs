@@ -50,12 +50,13 @@ pub(crate) enum Ended {
 }
 
 /// Runs until the brain says `Exit`. Each word from `wishes` is a wish of the system that the process should end: the first is told to the
-/// brain, the second is obeyed at once.
+/// brain, which has `stop_limit` to say `Exit`; the second is obeyed at once.
 pub(crate) async fn run(
     brain: &mut impl Brain,
     clock: Clock,
     mut events: mpsc::Receiver<Event>,
     mut wishes: mpsc::Receiver<()>,
+    stop_limit: Duration,
     mut commands: Vec<Command>,
     mut carry_out: impl FnMut(Command) -> ControlFlow<()>,
 ) -> Ended {
@@ -83,7 +84,7 @@ pub(crate) async fn run(
                     if stop_by.is_some() {
                         return Ended::AtOnce;
                     }
-                    stop_by = Some(now.ticks.after(STOP_LIMIT));
+                    stop_by = Some(now.ticks.after(stop_limit));
                     Event::Stop
                 }
                 event = timeout_at(clock.moment(wake).into(), events.recv()) => match event {

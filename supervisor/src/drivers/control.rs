@@ -202,6 +202,9 @@ pub(crate) enum AskError {
     /// Nobody listens.
     #[error("no supervisor runs on the state folder `{0}`; start one with `supervisor run`")]
     Nobody(String),
+    /// Whether somebody listens cannot be seen.
+    #[error("`{0}` cannot be reached; ask as the user the supervisor runs as")]
+    Barred(String, #[source] io::Error),
     /// Somebody listens and does not answer as it should.
     #[error("the supervisor gave no answer")]
     NoAnswer(#[source] io::Error),
@@ -212,9 +215,14 @@ pub(crate) enum AskError {
 
 /// Asks the supervisor that runs on this state folder.
 pub(crate) async fn ask(layout: &Layout, request: &Request) -> Result<Answer, AskError> {
-    let nobody = || AskError::Nobody(layout.root().display().to_string());
-    let address = fs::read_to_string(layout.control_address()).map_err(|_| nobody())?;
-    let mut pipe = Pipe::connect(address.trim()).await.map_err(|_| nobody())?;
+    let unreached = |why: io::Error| match why.kind() {
+        io::ErrorKind::PermissionDenied => {
+            AskError::Barred(layout.control_address().display().to_string(), why)
+        }
+        _ => AskError::Nobody(layout.root().display().to_string()),
+    };
+    let address = fs::read_to_string(layout.control_address()).map_err(unreached)?;
+    let mut pipe = Pipe::connect(address.trim()).await.map_err(unreached)?;
     let mut line = serde_json::to_string(request).expect("a request has only text keys");
     line.push('\n');
     let spoken = async {

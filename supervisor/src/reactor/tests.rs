@@ -4,6 +4,8 @@ use supervisor_core::event::{SaveId, Tenure};
 
 use super::*;
 
+const LIMIT: Duration = Duration::from_millis(50);
+
 /// Notes what it is told, and answers with what it was given.
 #[derive(Default)]
 struct Script {
@@ -49,6 +51,7 @@ async fn ran(mut brain: Script, first: Vec<Command>, events: Vec<Event>, wishes:
         Clock::start(),
         happened,
         wished,
+        LIMIT,
         first,
         |command| {
             done.push(command);
@@ -139,6 +142,13 @@ async fn the_second_wish_to_end_is_obeyed_at_once() {
 }
 
 #[tokio::test]
+async fn a_brain_that_never_gets_to_its_end_is_ended() {
+    let ran = ran(Script::default(), Vec::new(), Vec::new(), 1).await;
+    assert_eq!(ran.ended, Ended::AtOnce);
+    assert_eq!(ran.told, [Event::Stop, Event::Tick]);
+}
+
+#[tokio::test]
 async fn hands_that_are_all_gone_end_the_loop() {
     let (event, happened) = mpsc::channel(1);
     let (_wish, wished) = mpsc::channel(1);
@@ -150,6 +160,7 @@ async fn hands_that_are_all_gone_end_the_loop() {
         Clock::start(),
         happened,
         wished,
+        LIMIT,
         Vec::new(),
         go_on,
     )
