@@ -8,7 +8,8 @@ use crate::record::Ended;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Status {
-    /// `idle`, `fetching`, `warming`, `switching`, `proving` or `reverting`.
+    /// `idle`, `opening`, `fetching`, `keeping`, `warming`, `spending`, `switching`, `proving`, `committing`, `reverting`, `closing`
+    /// or `regretting`; what each means stands in the table of the module `update`.
     pub phase: String,
     /// The trusted version, if a worker is installed.
     pub version: Option<String>,

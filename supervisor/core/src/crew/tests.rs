@@ -195,6 +195,10 @@ fn words_of_a_worker_on_trial_count_only_once_it_is_trusted() {
         }
         let stood = ship.crew.memory().unwrap();
         assert_eq!(stood.snapshot, if trusted { vec![2] } else { vec![1] });
+        // Nor do they count later, for another one.
+        let before = stood.clone();
+        ship.crew.trust(slot(3), ship.now);
+        assert_eq!(ship.crew.memory(), Some(&before));
     }
 }
 

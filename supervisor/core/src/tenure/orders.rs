@@ -77,7 +77,7 @@ impl Life {
         }
     }
 
-    /// Sends a request that is not the life's own; its answer comes back as [`Milestone::Answered`].
+    /// Sends a request that is not the life's own; its answer comes back as [`Milestone::Answered`](super::Milestone).
     pub fn ask(&mut self, ask: Ask, out: &mut Vec<Command>) -> RequestId {
         let id = RequestId(self.requests);
         self.requests = self.requests.wrapping_add(1);

@@ -196,7 +196,7 @@ impl World {
             Ask::Quiesce => {
                 let snapshot = self.snapshot(tenure);
                 self.reply(tenure, id, Ok(Done::Snapshot(snapshot)));
-                self.later(15, Happening::End(tenure, 0));
+                self.later(8, Happening::End(tenure, 0));
             }
             Ask::MayI => {
                 let consent = if self.durable.later > 0 {
@@ -212,7 +212,7 @@ impl World {
             Ask::Call { .. } => self.reply(tenure, id, Ok(Done::Accepted)),
             Ask::Stop => {
                 self.reply(tenure, id, Ok(Done::Stopping));
-                self.later(15, Happening::End(tenure, 0));
+                self.later(8, Happening::End(tenure, 0));
             }
         }
     }

@@ -125,6 +125,14 @@ fn an_old_worker_that_keeps_its_state_to_itself_or_puts_the_switch_off_changes_n
 }
 
 #[test]
+fn a_version_that_dies_again_and_again_after_its_commit_is_taken_back_whatever_two_power_cuts_do() {
+    let mut search = Search::new(&Policy::default(), &["1.0.0"]);
+    let histories = search.explore(&World::offered(Behaviour::DieLater), 2);
+    println!("{histories} histories by {} runs", search.runs);
+    assert!(histories > 50_000, "only {histories} histories");
+}
+
+#[test]
 fn a_failing_save_at_any_place_leaves_a_proved_worker_and_a_told_outcome() {
     for behaviour in [Behaviour::Good, Behaviour::DieProving, Behaviour::Unfit] {
         let mut whole = World::boot(World::offered(behaviour), &Policy::default());
