@@ -440,3 +440,32 @@ fn a_worker_that_talks_without_end_fills_neither_the_memory_nor_the_log_nor_the_
     assert!(lines <= 60, "{lines} lines");
     assert!(posts <= 80, "{posts} messages");
 }
+
+#[test]
+fn an_outcome_the_broker_did_not_acknowledge_is_told_again_until_it_is() {
+    let mut world = World::boot(World::offered(Behaviour::DieProving), &Policy::default());
+    while world.durable.cloud.steps.last() != Some(&-1) {
+        world.step(u64::MAX);
+    }
+    world.cloud_is(true, CloudLoss::Closed);
+    let owed = |world: &World| world.durable.disk.record.clone().unwrap().owed.len();
+    assert_eq!(owed(&world), 1);
+    world.rest(&["1.0.0"]);
+    assert_eq!(owed(&world), 0);
+}
+
+#[test]
+fn a_power_cut_on_the_way_back_does_not_give_the_bad_version_another_try() {
+    let mut world = World::boot(World::offered(Behaviour::DieProving), &Policy::default());
+    until_phase(&mut world, "reverting");
+    let verdict = |world: &World| {
+        let record = world.durable.disk.record.clone().unwrap();
+        record.job.and_then(|job| job.verdict)
+    };
+    assert!(verdict(&world).is_some(), "the verdict is not on the disk");
+    world.power_cut();
+    world.rest(&["1.0.0"]);
+    let bad = |slot: &crate::record::Slot| slot.version.as_str() == "1.0.7";
+    assert!(!world.processes.values().any(|it| bad(&it.slot)));
+    assert!(matches!(world.durable.cloud.task, Task::Failed(_, -1, _)));
+}
