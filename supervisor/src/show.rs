@@ -57,6 +57,9 @@ pub(crate) fn status(status: &Status, supervisor: &Footprint) -> String {
             format!("{} at {}, {how}", ended.version, ended.at.rfc3339()),
         ));
     }
+    if let Some(gap) = status.last_gap_ms {
+        rows.push(("last switch", format!("{gap} ms without a worker")));
+    }
     if let Some(refusal) = &status.last_refusal {
         rows.push(("refused", refusal.clone()));
     }

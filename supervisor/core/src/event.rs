@@ -18,7 +18,7 @@ use worker_protocol::v1::{FromWorker, ToWorker};
 
 pub use crate::record::{JobId, SlotId};
 use crate::{
-    alink::{codec::Digest, version::Version},
+    alink::{codec::Digest, topics::Subscription, version::Version},
     record::{Record, Slot},
     status::Status,
 };
@@ -171,10 +171,10 @@ pub enum Event {
 pub enum Command {
     /// Connect to the broker and log in; one try.
     Connect,
-    /// Subscribe to these topics; the quality asked for is 1.
+    /// Subscribe to these topics.
     Subscribe {
-        /// Topic filters.
-        topics: Vec<String>,
+        /// Filters, each with the quality of service to ask for.
+        topics: Vec<Subscription>,
     },
     /// Publish a message; without a ticket at QoS 0, with one at QoS 1.
     Publish {

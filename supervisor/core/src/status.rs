@@ -35,6 +35,9 @@ pub struct Status {
     pub last_outcome: Option<Ended>,
     /// When the running version was trusted, RFC 3339.
     pub last_update: Option<String>,
+    /// How long nobody ran the device in the last switch, in milliseconds: from the order to hand over until the new worker was
+    /// active. Unknown before the first switch.
+    pub last_gap_ms: Option<u64>,
     /// The last offer that was refused, and why.
     pub last_refusal: Option<String>,
     /// How often a worker was started again after it had died.

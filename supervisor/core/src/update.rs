@@ -85,6 +85,9 @@ pub struct Update {
     waiting: Option<Wanted>,
     failed_until: Option<Ticks>,
     fresh: Option<Fresh>,
+    /// When the last switch began, until it has ended.
+    parting: Option<Ticks>,
+    gap_ms: Option<u64>,
     trash: Vec<SlotId>,
 }
 

@@ -19,7 +19,10 @@ use rumqttc::{
     SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
 };
 use supervisor_core::{
-    alink::codec::LONGEST_PAYLOAD,
+    alink::{
+        codec::LONGEST_PAYLOAD,
+        topics::{Qos, Subscription},
+    },
     event::{CloudLoss, Event, Ticket},
 };
 use tokio::task::JoinHandle;
@@ -96,10 +99,14 @@ impl Cloud {
         });
     }
 
-    pub(crate) fn subscribe(&mut self, topics: Vec<String>) {
-        let filters = topics
-            .into_iter()
-            .map(|topic| SubscribeFilter::new(topic, QoS::AtLeastOnce));
+    pub(crate) fn subscribe(&mut self, topics: Vec<Subscription>) {
+        let filters = topics.into_iter().map(|topic| {
+            let quality = match topic.qos {
+                Qos::AtMostOnce => QoS::AtMostOnce,
+                Qos::AtLeastOnce => QoS::AtLeastOnce,
+            };
+            SubscribeFilter::new(topic.filter, quality)
+        });
         if let Some(session) = &self.session {
             let asked = session.client.try_subscribe_many(filters);
             self.check(&asked, "subscription");

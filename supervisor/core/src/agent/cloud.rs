@@ -33,9 +33,8 @@ impl Agent {
         // The version first: an update that ended while the link was down is closed by it.
         self.inform();
         self.outbox.flush(now.ticks, now.wall.0, out);
-        let topics = self.topics.subscriptions();
         out.push(Command::Subscribe {
-            topics: topics.into_iter().map(|topic| topic.filter).collect(),
+            topics: self.topics.subscriptions(),
         });
         let wait = self.jitter.up_to(self.policy.query_after_connect);
         self.query_at = Some(now.ticks.after(wait));

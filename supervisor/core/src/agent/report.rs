@@ -169,6 +169,7 @@ impl Agent {
             hurry: self.cadence.words(),
             last_outcome: record.last_outcome.clone(),
             last_update: own.last_update,
+            last_gap_ms: self.update.as_ref().and_then(Update::gap_ms),
             last_refusal: self.last_refusal.clone(),
             respawns: self.crew.respawns(),
             strangers: self.strangers,

@@ -15,6 +15,8 @@ impl Update {
             phase: Phase::Idle,
             waiting: None,
             failed_until: None,
+            parting: None,
+            gap_ms: None,
             fresh: None,
             trash: Vec::new(),
         };

@@ -35,6 +35,9 @@ impl Update {
             Milestone::Active if new == Some(tenure) => {
                 let until = hands.scene.now.ticks.after(hands.scene.policy.proving);
                 hands.step(format!("version {} runs and is being proved", slot.version));
+                let now = hands.scene.now.ticks;
+                let gap = self.parting.take().map(|since| now.since(since));
+                self.gap_ms = gap.and_then(|gap| u64::try_from(gap.as_millis()).ok());
                 self.phase = Phase::Proving(Proving {
                     slot: slot.clone(),
                     new: tenure,
@@ -59,6 +62,7 @@ impl Update {
         hands.step(format!("the switch to version {} begins", slot.version));
         hands.crew.keep(None, Cause::Upgrade, hands.scene.now.ticks);
         hands.crew.quiesce_all_but(new, hands.scene);
+        self.parting = Some(hands.scene.now.ticks);
         self.phase = Phase::Switching(slot, new);
         self.advance(hands);
     }

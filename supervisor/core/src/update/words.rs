@@ -35,6 +35,12 @@ impl Update {
         }
     }
 
+    /// How long nobody ran the device in the last switch, in milliseconds.
+    #[must_use]
+    pub fn gap_ms(&self) -> Option<u64> {
+        self.gap_ms
+    }
+
     /// The phase's name, for `status`.
     #[must_use]
     pub fn phase_name(&self) -> &'static str {
