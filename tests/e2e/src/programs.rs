@@ -2,12 +2,15 @@
 
 use std::{
     env,
+    io::Read,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
+    thread::JoinHandle,
+    time::Instant,
 };
 
-use crate::build;
+use crate::{LIMIT, PAUSE, build};
 
 /// The programs under test.
 #[derive(Debug)]
@@ -129,17 +132,51 @@ impl Programs {
     }
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end; one that takes longer than [`LIMIT`] is killed, and the test fails.
 pub(crate) fn finish(command: &mut Command) -> Ended {
-    let output = command
-        .output()
+    let command = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command
+        .spawn()
         .unwrap_or_else(|why| panic!("{command:?} cannot be started: {why}"));
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace("\r\n", "\n");
+    let stdout = read(child.stdout.take());
+    let stderr = read(child.stderr.take());
+    let start = Instant::now();
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if start.elapsed() < LIMIT => std::thread::sleep(PAUSE / 5),
+            other => {
+                // Fails only when it has ended in this moment.
+                let _ = child.kill();
+                let _ = child.wait();
+                panic!("{command:?} did not end within {LIMIT:?}: {other:?}");
+            }
+        }
+    };
+    let text = |reader: JoinHandle<Vec<u8>>| {
+        let bytes = reader.join().expect("reading cannot panic");
+        String::from_utf8_lossy(&bytes).replace("\r\n", "\n")
+    };
     Ended {
-        code: output.status.code(),
-        stdout: text(&output.stdout),
-        stderr: text(&output.stderr),
+        code: status.code(),
+        stdout: text(stdout),
+        stderr: text(stderr),
     }
+}
+
+/// Reads a pipe to its end, so that a process with much to say is not kept waiting.
+fn read(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            // What came before a failure is all there is.
+            let _ = pipe.read_to_end(&mut bytes);
+        }
+        bytes
+    })
 }
 
 /// True where the programs under test run on a Unix of their own; otherwise says why the test does not apply.
