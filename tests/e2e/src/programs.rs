@@ -5,12 +5,17 @@ use std::{
     io::Read,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::OnceLock,
-    thread::JoinHandle,
-    time::Instant,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        mpsc::{self, Receiver},
+    },
+    time::{Duration, Instant},
 };
 
 use crate::{LIMIT, PAUSE, build};
+
+/// How long the end of what a process has printed may come after its own end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The programs under test.
 #[derive(Debug)]
@@ -141,8 +146,8 @@ pub(crate) fn finish(command: &mut Command) -> Ended {
     let mut child = command
         .spawn()
         .unwrap_or_else(|why| panic!("{command:?} cannot be started: {why}"));
-    let stdout = read(child.stdout.take());
-    let stderr = read(child.stderr.take());
+    let stdout = Reading::of(child.stdout.take().expect("it was asked for"));
+    let stderr = Reading::of(child.stderr.take().expect("it was asked for"));
     let start = Instant::now();
     let status = loop {
         match child.try_wait() {
@@ -156,27 +161,47 @@ pub(crate) fn finish(command: &mut Command) -> Ended {
             }
         }
     };
-    let text = |reader: JoinHandle<Vec<u8>>| {
-        let bytes = reader.join().expect("reading cannot panic");
-        String::from_utf8_lossy(&bytes).replace("\r\n", "\n")
-    };
     Ended {
         code: status.code(),
-        stdout: text(stdout),
-        stderr: text(stderr),
+        stdout: stdout.text(),
+        stderr: stderr.text(),
     }
 }
 
-/// Reads a pipe to its end, so that a process with much to say is not kept waiting.
-fn read(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut pipe) = pipe {
+/// What comes out of a pipe, read on a thread of its own, so that a process with much to say is not kept waiting.
+struct Reading {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    end: Receiver<()>,
+}
+
+impl Reading {
+    fn of(mut pipe: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::<Mutex<Vec<u8>>>::default();
+        let (ended, end) = mpsc::channel();
+        let kept = Arc::clone(&bytes);
+        std::thread::spawn(move || {
+            let mut piece = [0; 4096];
             // What came before a failure is all there is.
-            let _ = pipe.read_to_end(&mut bytes);
-        }
-        bytes
-    })
+            while let Ok(count @ 1..) = pipe.read(&mut piece) {
+                lock(&kept).extend_from_slice(&piece[..count]);
+            }
+            // Fails only when nobody waits for it any more.
+            let _ = ended.send(());
+        });
+        Self { bytes, end }
+    }
+
+    /// All of it, once the process has ended. The first program under Wine leaves Wine's own server behind, which holds the pipe open
+    /// for as long as it likes; therefore the end of the pipe is awaited for a short time only.
+    fn text(self) -> String {
+        // Whether it has ended or the time is over: what is there counts.
+        let _ = self.end.recv_timeout(LAST_WORDS);
+        String::from_utf8_lossy(&lock(&self.bytes)).replace("\r\n", "\n")
+    }
+}
+
+fn lock(bytes: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
+    bytes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// True where the programs under test run on a Unix of their own; otherwise says why the test does not apply.
