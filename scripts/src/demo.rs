@@ -155,7 +155,7 @@ fn play(stage: &Stage, images: &images::Images) {
     println!("  curl {device}");
     println!("  curl -X POST {device}/services/set_temperature -d '{{\"temperature\":200}}'");
     println!(
-        "  cargo xtask ota --emulator http://{} --device {}/{} --file {} --version 1.0.0",
+        "  cargo xtask ota --https --emulator http://{} --device {}/{} --version 1.0.0 --file {}",
         stage.emulator().http_address(),
         stage.device().product_key,
         stage.device().device_name,

@@ -100,6 +100,8 @@ pub(crate) struct Worker {
 pub(crate) struct Loaded {
     /// Each setting and where it came from.
     pub(crate) effective: Vec<Effective>,
+    /// The state folder, known even where something else is wrong: whoever only asks how it goes needs no secret.
+    pub(crate) state: Option<PathBuf>,
     /// The configuration, or all that is wrong with it.
     pub(crate) config: Result<Config, Vec<Fault>>,
 }
@@ -110,6 +112,7 @@ pub(crate) fn load(file: &Path, environment: &dyn Fn(&str) -> Option<String>) ->
         Ok(text) => parse(file, &text, environment),
         Err(fault) => Loaded {
             effective: Vec::new(),
+            state: None,
             config: Err(vec![fault]),
         },
     }
@@ -155,6 +158,7 @@ fn parse(file: &Path, text: &str, environment: &dyn Fn(&str) -> Option<String>) 
         // What follows from a file that is not TOML, such as missing keys, would only hide the real fault.
         faults.retain(|fault| fault.0.contains("not TOML"));
     }
+    let known = Some(state.clone()).filter(|_| !torn);
     let config = match cloud {
         Some((identity, cloud)) if faults.is_empty() => Ok(Config {
             identity,
@@ -169,6 +173,7 @@ fn parse(file: &Path, text: &str, environment: &dyn Fn(&str) -> Option<String>) 
     };
     Loaded {
         effective: reading.effective,
+        state: known,
         config,
     }
 }

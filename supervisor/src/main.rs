@@ -55,11 +55,14 @@ fn main() -> ExitCode {
     carry_out(cli.action, loaded).into()
 }
 
-fn carry_out(action: Action, Loaded { effective, config }: Loaded) -> Exit {
+fn carry_out(action: Action, loaded: Loaded) -> Exit {
     if matches!(action, Action::CheckConfig) {
-        say(&show::settings(&effective));
+        say(&show::settings(&loaded.effective));
     }
-    let config = match config {
+    if let (Action::Status { json }, Some(state)) = (&action, &loaded.state) {
+        return told(on_runtime(status(state, *json)));
+    }
+    let config = match loaded.config {
         Ok(config) => config,
         Err(faults) => {
             for fault in faults {
@@ -68,15 +71,18 @@ fn carry_out(action: Action, Loaded { effective, config }: Loaded) -> Exit {
             return Exit::Usage;
         }
     };
-    let done = match action {
+    told(match action {
         Action::CheckConfig => Ok(()),
         Action::Install { file, version } => install(&config, &file, version),
-        Action::Status { json } => on_runtime(status(&config, json)),
+        Action::Status { json } => on_runtime(status(&config.state, json)),
         Action::Run => {
             log::start(config.level);
             on_runtime(run(config))
         }
-    };
+    })
+}
+
+fn told(done: Result<(), Failure>) -> Exit {
     match done {
         Ok(()) => Exit::Done,
         Err(failure) => {
@@ -145,8 +151,8 @@ fn install(
     Ok(())
 }
 
-async fn status(config: &Config, json: bool) -> Result<(), Failure> {
-    let answer = control::ask(&Layout::of(&config.state), &Request::Status).await;
+async fn status(state: &Path, json: bool) -> Result<(), Failure> {
+    let answer = control::ask(&Layout::of(state), &Request::Status).await;
     let (status, supervisor) = match answer.map_err(|why| unexpected(&why))? {
         Answer::Status { status, supervisor } => (status, supervisor),
         Answer::Refused { why } => return Err(unexpected(&control::AskError::Refused(why))),

@@ -22,11 +22,14 @@ pub struct Leash {
     pub token: [u8; TOKEN_BYTES],
     /// Which life of which worker this is.
     pub tenure: u64,
+    /// A file the worker must hold locked while it may touch the hardware; `None` where there is no need. The system lets go of
+    /// it when the process ends, however it ends, so that a worker whose supervisor was killed keeps the next one's waiting.
+    pub guard: Option<String>,
 }
 
 impl Leash {
     /// The longest line in bytes, with its line feed.
-    pub const LONGEST_LINE: usize = 1024;
+    pub const LONGEST_LINE: usize = 8 * 1024;
 
     const FORM: u32 = 1;
 
@@ -38,6 +41,7 @@ impl Leash {
             address: self.address.clone(),
             token: random::hex(&self.token),
             tenure: self.tenure,
+            guard: self.guard.clone(),
         };
         let mut text = serde_json::to_string(&line).expect("two texts and two numbers are JSON");
         text.push('\n');
@@ -50,7 +54,7 @@ impl Leash {
     /// When the input ends or fails before a whole line, the line is too long, or it is no leash.
     pub fn read(input: &mut impl BufRead) -> Result<Self, LeashError> {
         let mut line = Vec::new();
-        let longest = u64::try_from(Self::LONGEST_LINE).expect("a kilobyte fits 64 bits");
+        let longest = u64::try_from(Self::LONGEST_LINE).expect("some kilobytes fit 64 bits");
         input
             .take(longest)
             .read_until(b'\n', &mut line)
@@ -70,6 +74,7 @@ impl Leash {
             address: line.address,
             token: random::from_hex(&line.token).ok_or(LeashError::Token)?,
             tenure: line.tenure,
+            guard: line.guard,
         })
     }
 }
@@ -116,6 +121,8 @@ struct Line {
     address: String,
     token: String,
     tenure: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    guard: Option<String>,
 }
 
 #[cfg(test)]
@@ -127,6 +134,7 @@ mod tests {
             address: r"\\.\pipe\hotplate-1".to_owned(),
             token: [0xA5; TOKEN_BYTES],
             tenure: 7,
+            guard: None,
         }
     }
 

@@ -48,6 +48,10 @@ impl Default for Options {
     }
 }
 
+/// The file in `base` that a worker holds locked while it may touch the hardware. One name for all supervisors of a state folder,
+/// the one before this one included.
+const GUARD: &str = "active.lock";
+
 /// What happens on the link.
 #[derive(Debug)]
 pub enum LinkEvent {
@@ -84,6 +88,7 @@ pub enum LinkEvent {
 pub struct Listener {
     door: Door,
     address: String,
+    guard: Option<String>,
 }
 
 impl Listener {
@@ -101,6 +106,8 @@ impl Listener {
         })?;
         let (mut listener, events) = Self::unbound(options);
         endpoint.address().clone_into(&mut listener.address);
+        // A path that is no text cannot go into a line of JSON; such a worker does without.
+        listener.guard = base.join(GUARD).to_str().map(str::to_owned);
         listener.door.open(endpoint);
         Ok((listener, events))
     }
@@ -113,6 +120,7 @@ impl Listener {
         let listener = Self {
             door,
             address: String::new(),
+            guard: None,
         };
         (listener, receiver)
     }
@@ -136,6 +144,7 @@ impl Listener {
             address: self.address.clone(),
             token,
             tenure,
+            guard: self.guard.clone(),
         })
     }
 

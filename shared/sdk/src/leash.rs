@@ -10,7 +10,7 @@ use std::{
 use tokio::sync::{oneshot, watch};
 use worker_link::{Leash, LeashError};
 
-/// Enough for reading one line of a kilobyte.
+/// Enough for reading one line of some kilobytes.
 const STACK_BYTES: usize = 128 * 1024;
 
 /// Why a worker has to end although nobody asked it over the link.
@@ -25,10 +25,12 @@ pub(crate) enum End {
 /// Tells of an [`End`]; dropping it tells nothing.
 pub(crate) type Ends = watch::Receiver<Option<End>>;
 
-/// Reads the leash, and goes on reading until the input ends.
+/// Reads the leash, and goes on reading until the input ends. `last` is called after that, on the leash's own thread: it works even
+/// when the device holds up everything else.
 pub(crate) fn hold(
     input: impl Read + Send + 'static,
     ends: watch::Sender<Option<End>>,
+    last: impl FnOnce() + Send + 'static,
 ) -> io::Result<oneshot::Receiver<Result<Leash, LeashError>>> {
     let (sender, receiver) = oneshot::channel();
     thread::Builder::new()
@@ -44,6 +46,7 @@ pub(crate) fn hold(
                 // Whatever follows the first line is for later versions. An error ends a leash as surely as its end does.
                 let _ = io::copy(&mut input, &mut io::sink());
                 ends.send_replace(Some(End::LeashEnded));
+                last();
             }
         })?;
     Ok(receiver)

@@ -72,6 +72,7 @@
 pub mod check;
 mod device;
 mod exit;
+mod guard;
 mod leash;
 mod log;
 pub mod model;

@@ -14,10 +14,11 @@ use worker_link::{Facts, Leash};
 use crate::{
     device::Device,
     exit::Exit,
+    guard::Guard,
     leash::{self, End, Ends},
     log,
     model::Model,
-    runner::{Runner, Turns},
+    runner::{QUIESCE_LIMIT, Runner, Turns},
     tsl,
 };
 
@@ -55,6 +56,7 @@ pub(crate) async fn serve<D: Device>(device: D, leash: &Leash, ends: Ends) -> Ex
     match worker_link::connect(leash, &facts, JOIN_LIMIT).await {
         Ok((connection, welcome)) => {
             Runner::new(device, connection, &welcome, ends, Turns::Never)
+                .guarded(Guard::of(leash.guard.as_deref()))
                 .live()
                 .await
         }
@@ -73,6 +75,16 @@ pub(crate) fn facts(model: &Model) -> Facts {
     }
 }
 
+/// An orderly end is on its way. A device that blocks this process would prevent it, and a worker without a supervisor must not
+/// stay at the hardware: the next supervisor starts one of its own.
+fn leave_for_certain() {
+    std::thread::sleep(QUIESCE_LIMIT + Duration::from_secs(1));
+    log::error(format_args!(
+        "the supervisor has gone and the device does not become safe; leaving"
+    ));
+    std::process::exit(Exit::SupervisorLost as i32);
+}
+
 fn on_the_leash<D: Device>(make: impl FnOnce() -> D) -> Exit {
     if io::stdin().is_terminal() {
         return explain();
@@ -89,7 +101,7 @@ fn on_the_leash<D: Device>(make: impl FnOnce() -> D) -> Exit {
     };
     let exit = runtime.block_on(async {
         let (ender, ends) = watch::channel(None);
-        let held = match leash::hold(io::stdin(), ender.clone()) {
+        let held = match leash::hold(io::stdin(), ender.clone(), leave_for_certain) {
             Ok(held) => held,
             Err(error) => {
                 log::error(format_args!("could not read the leash: {error}"));

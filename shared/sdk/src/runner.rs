@@ -23,6 +23,7 @@ use line::{Cut, Ended, Heard, Line};
 use crate::{
     device::{Device, Fault},
     exit::Exit,
+    guard::Guard,
     leash::Ends,
     log,
     model::Model,
@@ -60,6 +61,7 @@ pub(crate) struct Runner<D: Device> {
     turns: Turns,
     checkpoints: Checkpoints,
     largest_snapshot: usize,
+    guard: Guard,
     active: bool,
     health: Option<Health>,
 }
@@ -81,9 +83,16 @@ impl<D: Device> Runner<D> {
             turns,
             checkpoints: Checkpoints::new(),
             largest_snapshot: usize::try_from(welcome.largest_snapshot).unwrap_or(usize::MAX),
+            guard: Guard::default(),
             active: false,
             health: None,
         }
+    }
+
+    /// Acts only while it holds this lock.
+    pub(crate) fn guarded(mut self, guard: Guard) -> Self {
+        self.guard = guard;
+        self
     }
 
     /// The whole life.

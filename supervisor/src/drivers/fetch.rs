@@ -130,7 +130,15 @@ impl Errand {
         let mut sink = Sink::create(self.part(), &self.order.digests, BUFFER).await?;
         let mut told = (0, Instant::now());
         loop {
-            let chunk = self.patiently(response.chunk()).await?;
+            let chunk = self.patiently(response.chunk()).await;
+            let chunk = chunk.map_err(|fault| match fault {
+                // The answer had begun, so that the server can be reached: what counts is how far it came.
+                FetchFault::Connection(_) => FetchFault::Short {
+                    got: sink.taken(),
+                    promised,
+                },
+                other => other,
+            })?;
             let Some(chunk) = chunk else { break };
             if sink.taken() + chunk.len() as u64 > promised {
                 return Err(FetchFault::Long { promised });

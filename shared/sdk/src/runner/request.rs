@@ -41,7 +41,12 @@ impl<D: Device> Runner<D> {
             return None;
         }
         let from = from.and_then(|it| snapshot::read(&it));
-        let work = self.device.activate(self.reporter.clone(), from);
+        let (guard, device) = (&mut self.guard, &mut self.device);
+        let reporter = self.reporter.clone();
+        let work = async {
+            guard.take().await;
+            device.activate(reporter, from).await
+        };
         let activated = self.line.attend(ACTIVATE_LIMIT, work).await;
         // From here on there may be something to make safe, even if it failed.
         self.active = true;

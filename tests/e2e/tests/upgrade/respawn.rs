@@ -1,6 +1,6 @@
 //! Workers that die at work are started again, with what they knew.
 
-use e2e::{Programs, Stand};
+use e2e::{Programs, Stand, only_here};
 use serde_json::{Value, json};
 
 #[test]
@@ -83,6 +83,73 @@ fn a_worker_goes_when_its_supervisor_is_killed() {
             Err(format!("{lives:?}"))
         }
     });
+}
+
+#[test]
+fn a_worker_that_hangs_goes_too_when_its_supervisor_is_killed() {
+    if !only_here("no process can be looked for by its id") {
+        return;
+    }
+    let stand = Stand::new();
+    let journal = stand.misfit_journal_path("lives");
+    let orders = json!({ "version": "1.0.0", "do": "hang-while-proving", "after_ms": 0, "journal": journal });
+    let mut supervisor = stand.run_with(&stand.misfit(&orders));
+    let worker = supervisor.worker();
+    e2e::until("the worker hangs", || {
+        let lives = stand.misfit_journal("lives");
+        let hangs = lives.iter().any(|line| line["event"] == "hung");
+        if hangs {
+            Ok(())
+        } else {
+            Err(format!("{lives:?}"))
+        }
+    });
+    supervisor.kill();
+    e2e::until("the worker has gone", || {
+        if is_there(worker) {
+            Err(format!("process {worker} is there"))
+        } else {
+            Ok(())
+        }
+    });
+}
+
+#[test]
+fn the_next_supervisors_worker_acts_only_when_the_former_ones_has_gone() {
+    if !only_here("no process can be looked for by its id") {
+        return;
+    }
+    let stand = Stand::new();
+    let journal = stand.misfit_journal_path("lives");
+    let orders = json!({ "version": "1.0.0", "do": "hang-while-proving", "after_ms": 0, "journal": journal });
+    let mut supervisor = stand.run_with(&stand.misfit(&orders));
+    let worker = supervisor.worker();
+    let lives = |event: &str| {
+        let lives = stand.misfit_journal("lives");
+        lives.iter().filter(|line| line["event"] == event).count()
+    };
+    e2e::until("the worker hangs", || match lives("hung") {
+        0 => Err("it does not".to_owned()),
+        _ => Ok(()),
+    });
+    supervisor.kill();
+    let _next = stand.run();
+    e2e::until("the next worker acts", || match lives("active") {
+        2 => Ok(()),
+        count => Err(format!("{count} were active so far")),
+    });
+    assert!(
+        !is_there(worker),
+        "process {worker} is there, and so is its successor"
+    );
+}
+
+/// Is there such a process? One that has ended and only waits to be reaped is not.
+fn is_there(process: u64) -> bool {
+    let mut look = std::process::Command::new("ps");
+    look.args(["-o", "stat=", "-p", &process.to_string()]);
+    let state = look.output().expect("a Unix has `ps`").stdout;
+    !state.is_empty() && !state.starts_with(b"Z")
 }
 
 fn life(line: &Value) -> u64 {

@@ -20,7 +20,11 @@ impl Socket {
         stdin.write_all(leash.to_line().as_bytes()).unwrap();
         let life = tokio::spawn(async move {
             let (ender, ends) = tokio::sync::watch::channel(None);
-            let leash = leash::hold(reader, ender).unwrap().await.unwrap().unwrap();
+            let leash = leash::hold(reader, ender, || ())
+                .unwrap()
+                .await
+                .unwrap()
+                .unwrap();
             serve(kettle, &leash, ends).await
         });
         Self {
