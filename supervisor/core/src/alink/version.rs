@@ -36,7 +36,7 @@ pub enum VersionFault {
     Empty,
     /// The text has too many characters.
     #[error(
-        "the version `{text}` has {length} characters, at most {} are allowed",
+        "the version has {length} characters, at most {} are allowed: `{text}`",
         Version::LONGEST
     )]
     TooLong {

@@ -63,7 +63,7 @@ fn a_version_that_could_lead_a_path_astray_is_refused() {
     assert_eq!(
         refused(&with("version", json!("1".repeat(65)))),
         format!(
-            "`version` cannot be used: the version `{}…` has 65 characters, at most 64 are allowed",
+            "`version` cannot be used: the version has 65 characters, at most 64 are allowed: `{}…`",
             "1".repeat(63)
         )
     );
