@@ -16,11 +16,14 @@
 use serde::{Deserialize, Serialize};
 use worker_protocol::v1::{FromWorker, ToWorker};
 
-pub use crate::record::{JobId, SlotId};
 use crate::{
     alink::{codec::Digest, topics::Subscription, version::Version},
     record::{Record, Slot},
     status::Status,
+};
+pub use crate::{
+    outcome::FetchFault,
+    record::{JobId, SlotId},
 };
 
 /// One life of one worker process.
@@ -269,44 +272,6 @@ pub enum CloudLoss {
     Closed,
     /// It could not be reached, or the connection broke; with the address.
     Broken(String),
-}
-
-/// Why an image could not be had.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum FetchFault {
-    /// The server could not be reached or the connection broke.
-    Connection(String),
-    /// The server answered with this status.
-    Status(u16),
-    /// The body ended early.
-    Short {
-        /// Bytes had.
-        got: u64,
-        /// Bytes promised by the offer.
-        promised: u64,
-    },
-    /// The body, or its Content-Length, is longer than promised.
-    Long {
-        /// Bytes promised by the offer.
-        promised: u64,
-    },
-    /// No byte came for too long.
-    Stalled {
-        /// How long, in seconds.
-        seconds: u64,
-    },
-    /// The right length and another digest.
-    OtherDigest {
-        /// By which method.
-        method: String,
-    },
-    /// A redirect to where images may not come from.
-    Redirected {
-        /// Where to, cut at 64 characters.
-        to: String,
-    },
-    /// The disk would not take it; with the path.
-    Disk(String),
 }
 
 /// How a process ended.

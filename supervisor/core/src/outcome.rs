@@ -5,8 +5,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::FetchFault;
-
 /// Why an update ended without success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
@@ -109,6 +107,44 @@ impl std::fmt::Display for Outcome {
             }
         }
     }
+}
+
+/// Why an image could not be had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FetchFault {
+    /// The server could not be reached or the connection broke.
+    Connection(String),
+    /// The server answered with this status.
+    Status(u16),
+    /// The body ended early.
+    Short {
+        /// Bytes had.
+        got: u64,
+        /// Bytes promised by the offer.
+        promised: u64,
+    },
+    /// The body, or its Content-Length, is longer than promised.
+    Long {
+        /// Bytes promised by the offer.
+        promised: u64,
+    },
+    /// No byte came for too long.
+    Stalled {
+        /// How long, in seconds.
+        seconds: u64,
+    },
+    /// The right length and another digest.
+    OtherDigest {
+        /// By which method.
+        method: String,
+    },
+    /// A redirect to where images may not come from.
+    Redirected {
+        /// Where to, cut at 64 characters.
+        to: String,
+    },
+    /// The disk would not take it; with the path.
+    Disk(String),
 }
 
 impl FetchFault {

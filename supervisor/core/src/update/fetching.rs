@@ -2,8 +2,8 @@
 
 use super::{Fetching, Hands, Phase, Told, Update};
 use crate::{
-    event::{Command, FetchFault, JobId},
-    outcome::Outcome,
+    event::{Command, JobId},
+    outcome::{FetchFault, Outcome},
     record::{Job, Ledger, Slot, Stage, Wanted},
     time::Backoff,
 };
