@@ -8,18 +8,23 @@ use bytes::BytesMut;
 use rumqttc::mqttbytes::Error as PacketError;
 use rumqttc::{ConnAck, ConnectReturnCode, Packet};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
+use crate::door::Door;
 use crate::login::DeviceId;
 use crate::platform::Admission;
 use crate::session::LINE_CAPACITY;
 use crate::shared::Shared;
 
-/// Connections at a time on one listener; a further one waits to be accepted.
-const CONNECTIONS: usize = 1024;
+/// Where devices come in.
+static DOOR: Door = Door {
+    what: "on MQTT",
+    most: 1024,
+    handshake_limit: GREETING_LIMIT,
+};
 /// How long a client may take for the TLS handshake and for its CONNECT.
 const GREETING_LIMIT: Duration = Duration::from_secs(10);
 /// How long one write may take before the device counts as gone.
@@ -31,41 +36,10 @@ const FRAMING: usize = 1024;
 
 /// Serves MQTT on a listener until the task is ended.
 pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let place = places.clone().acquire_owned().await;
-        let Ok((stream, _)) = listener.accept().await else {
-            continue;
-        };
-        let (tls, shared) = (tls.clone(), shared.clone());
-        tokio::spawn(async move {
-            greet(stream, tls, &shared).await;
-            drop(place);
-        });
-    }
-}
-
-async fn greet(stream: TcpStream, tls: Option<TlsAcceptor>, shared: &Shared) {
-    // Without this a small packet can wait for the acknowledgement of the one before.
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
-    let Some(tls) = tls else {
-        return Conversation::new(stream, false, shared).run().await;
-    };
-    match timeout(GREETING_LIMIT, tls.accept(stream)).await {
-        Ok(Ok(stream)) => Conversation::new(stream, true, shared).run().await,
-        Ok(Err(error)) => shared.act(|world, now| {
-            world
-                .journal
-                .note(now, None, format!("TLS handshake on MQTT failed: {error}"));
-        }),
-        Err(_) => shared.act(|world, now| {
-            world
-                .journal
-                .note(now, None, "TLS handshake on MQTT took too long");
-        }),
-    }
+    DOOR.serve(listener, tls, shared, |stream, tls, shared| async move {
+        Conversation::new(stream, tls, &shared).run().await;
+    })
+    .await;
 }
 
 struct Conversation<'a, S> {

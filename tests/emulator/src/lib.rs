@@ -28,6 +28,7 @@
 mod api;
 mod broker;
 mod calls;
+mod door;
 mod download;
 mod emulator;
 mod faults;

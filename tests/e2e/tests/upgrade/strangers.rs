@@ -30,6 +30,7 @@ mod unix {
         let sockets: Vec<_> = std::fs::read_dir(&folder)
             .unwrap()
             .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|it| it == "sock"))
             .collect();
         let [socket] = &sockets[..] else {
             panic!("{sockets:?}")

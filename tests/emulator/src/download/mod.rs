@@ -10,55 +10,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use crate::door::Door;
 use crate::journal::What;
 use crate::shared::Shared;
 use plan::{Body, Plan};
 
-/// Downloads at a time on one listener; a further one waits to be accepted.
-const CONNECTIONS: usize = 256;
+/// Where downloads come in.
+static DOOR: Door = Door {
+    what: "for a download",
+    most: 256,
+    handshake_limit: IDLE_LIMIT,
+};
 /// The longest request head, in bytes.
 const LONGEST_HEAD: usize = 16 * 1024;
 /// How long a connection may be idle between requests.
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
 /// Serves firmware on a listener until the task is ended.
 pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let place = places.clone().acquire_owned().await;
-        let Ok((stream, _)) = listener.accept().await else {
-            continue;
-        };
-        let (tls, shared) = (tls.clone(), shared.clone());
-        tokio::spawn(async move {
-            greet(stream, tls, &shared).await;
-            drop(place);
-        });
-    }
-}
-
-async fn greet(stream: TcpStream, tls: Option<TlsAcceptor>, shared: &Shared) {
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
-    let Some(tls) = tls else {
-        return serve_connection(stream, false, shared).await;
-    };
-    match timeout(IDLE_LIMIT, tls.accept(stream)).await {
-        Ok(Ok(stream)) => serve_connection(stream, true, shared).await,
-        Ok(Err(error)) => shared.act(|world, now| {
-            world.journal.note(
-                now,
-                None,
-                format!("TLS handshake for a download failed: {error}"),
-            );
-        }),
-        Err(_) => {}
-    }
+    DOOR.serve(listener, tls, shared, |stream, tls, shared| async move {
+        serve_connection(stream, tls, &shared).await;
+    })
+    .await;
 }
 
 async fn serve_connection<S: AsyncRead + AsyncWrite + Unpin>(
