@@ -205,6 +205,7 @@ fn update(
     policy.query_after_connect = section.or("query_after_connect_s", policy.query_after_connect);
     policy.query_every = positive(&mut section, "query_every_s", policy.query_every);
     policy.fetch_retries = count(&mut section, "fetch_retries", policy.fetch_retries, 0);
+    policy.fetch_time = positive(&mut section, "fetch_time_s", policy.fetch_time);
     policy.fetch_backoff = backoff(
         &mut section,
         ["fetch_wait_s", "fetch_longest_wait_s"],

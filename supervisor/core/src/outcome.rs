@@ -69,6 +69,8 @@ impl Outcome {
                 | FetchFault::Status(_)
                 | FetchFault::Short { .. }
                 | FetchFault::Stalled { .. }
+                | FetchFault::Late { .. }
+                | FetchFault::Unfit { .. }
                 | FetchFault::Redirected { .. } => -2,
                 FetchFault::Long { .. } | FetchFault::OtherDigest { .. } => -3,
                 FetchFault::Disk(_) => -4,
@@ -133,6 +135,16 @@ pub enum FetchFault {
         /// How long, in seconds.
         seconds: u64,
     },
+    /// All tries together took too long.
+    Late {
+        /// How long they may take, in seconds.
+        seconds: u64,
+    },
+    /// The server's answer is not what was asked for.
+    Unfit {
+        /// What is wrong with it.
+        why: String,
+    },
     /// The right length and another digest.
     OtherDigest {
         /// By which method.
@@ -155,6 +167,8 @@ impl FetchFault {
             Self::Connection(_) | Self::Short { .. } | Self::Stalled { .. } => true,
             Self::Status(status) => matches!(status, 408 | 429 | 500..=599),
             Self::Long { .. }
+            | Self::Late { .. }
+            | Self::Unfit { .. }
             | Self::OtherDigest { .. }
             | Self::Redirected { .. }
             | Self::Disk(_) => false,
@@ -175,6 +189,10 @@ impl std::fmt::Display for FetchFault {
             }
             Self::Stalled { seconds } => {
                 write!(f, "the firmware server sent nothing for {seconds} s")
+            }
+            Self::Late { seconds } => write!(f, "the image did not arrive within {seconds} s"),
+            Self::Unfit { why } => {
+                write!(f, "the firmware server's answer cannot be used: {why}")
             }
             Self::OtherDigest { method } => {
                 write!(f, "the image does not have the promised {method} digest")
@@ -198,6 +216,8 @@ mod tests {
         let short = Outcome::Fetch(FetchFault::Short { got, promised });
         let stalled = Outcome::Fetch(FetchFault::Stalled { seconds: 30 });
         let redirected = Outcome::Fetch(FetchFault::Redirected { to: why() });
+        let late = Outcome::Fetch(FetchFault::Late { seconds: 86_400 });
+        let unfit = Outcome::Fetch(FetchFault::Unfit { why: why() });
         let long = Outcome::Fetch(FetchFault::Long { promised });
         let other = Outcome::Fetch(FetchFault::OtherDigest { method: why() });
         vec![
@@ -208,6 +228,8 @@ mod tests {
             (short, -2, "205588 of 9879858"),
             (stalled, -2, "30 s"),
             (redirected, -2, "redirects"),
+            (late, -2, "86400 s"),
+            (unfit, -2, "answer"),
             (long, -3, "longer"),
             (other, -3, "digest"),
             (Outcome::Fetch(FetchFault::Disk(why())), -4, "stored"),

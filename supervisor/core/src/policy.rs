@@ -19,6 +19,8 @@ pub struct Policy {
     pub query_every: Duration,
     /// How often a broken download is tried again without progress before it is given up.
     pub fetch_retries: u32,
+    /// How long all tries of a download may take together, counted again after a restart of the supervisor.
+    pub fetch_time: Duration,
     /// First and longest ceiling of the wait between two tries of a download.
     pub fetch_backoff: (Duration, Duration),
     /// Is the new worker warmed up beside the old one? `false` for a device too small for two.
@@ -77,6 +79,7 @@ impl Default for Policy {
             query_after_connect: Duration::from_secs(5),
             query_every: Duration::from_secs(300),
             fetch_retries: 8,
+            fetch_time: Duration::from_secs(24 * 3600),
             fetch_backoff: (Duration::from_secs(1), Duration::from_secs(60)),
             standby: true,
             tries: 3,

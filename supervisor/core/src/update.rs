@@ -68,6 +68,8 @@ pub enum Told {
     Failed(Owed),
     /// A version is trusted, durably.
     Trusted,
+    /// The platform is to be asked for an offer at this moment.
+    Ask(Ticks),
     /// For the log: a step was taken or a thing is awaited.
     Step(JobId, String),
     /// For the log: something is not as it should be.
@@ -123,9 +125,16 @@ impl Update {
 
     /// The supervisor itself was not running for so long: nobody watched the new worker in that time.
     pub fn excuse(&mut self, lost: Duration) {
-        if let Phase::Proving(proving) = &mut self.phase {
-            proving.until = proving.until.after(lost);
-            proving.look = proving.look.after(lost);
+        match &mut self.phase {
+            Phase::Proving(proving) => {
+                proving.until = proving.until.after(lost);
+                proving.look = proving.look.after(lost);
+            }
+            Phase::Fetching(fetching) => {
+                fetching.until = fetching.until.after(lost);
+                fetching.stale = fetching.stale.map(|until| until.after(lost));
+            }
+            _ => {}
         }
     }
 
@@ -229,12 +238,7 @@ impl Update {
             self.failed_until = None;
         }
         match self.phase.clone() {
-            Phase::Fetching(mut fetching) if fetching.retry.is_some_and(|at| now >= at) => {
-                fetching.retry = None;
-                fetching.on_disk = 0;
-                self.phase = Phase::Fetching(fetching);
-                hands.order_fetch();
-            }
+            Phase::Fetching(_) => self.tick_fetching(hands),
             Phase::Warming(warming) => {
                 if let Warm::PutOff(until, _) = &warming.step
                     && now >= *until
@@ -281,7 +285,7 @@ impl Update {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Ticks> {
         let phase = match &self.phase {
-            Phase::Fetching(fetching) => fetching.retry,
+            Phase::Fetching(fetching) => Some(fetching.next_deadline()),
             Phase::Warming(Warming {
                 step: Warm::PutOff(until, _),
                 ..

@@ -58,6 +58,8 @@ impl Agent {
     pub(super) fn hear_told(&mut self, out: &mut Vec<Command>) {
         for told in std::mem::take(&mut self.told) {
             match told {
+                // Without a link it is asked after the next connection anyway.
+                Told::Ask(at) => self.query_at = self.query_at.map(|due| due.min(at)),
                 Told::Progress(percent) => self.outbox.progress(percent),
                 Told::Failed(owed) => {
                     let text = format!("the update ended: {}", owed.outcome);

@@ -1,5 +1,7 @@
 //! From an accepted offer to a finished slot.
 
+use std::time::Duration;
+
 use super::{Fetching, Hands, Phase, Told, Update};
 use crate::{
     event::{Command, JobId},
@@ -7,6 +9,15 @@ use crate::{
     record::{Job, Ledger, Slot, Stage, Wanted},
     time::Backoff,
 };
+
+/// The storage's word for an address whose time is over.
+const EXPIRED: FetchFault = FetchFault::Status(403);
+
+/// How often the platform is asked for another address in one job, before the supervisor is started anew.
+const MOST_ASKED: u32 = 3;
+
+/// How long another address is waited for after the platform was asked for it.
+const FRESH_WAIT: Duration = Duration::from_secs(30);
 
 impl Update {
     /// Begins a job. To be called only when idle.
@@ -28,12 +39,20 @@ impl Update {
         self.phase = Phase::Opening(hands.ledger.save(hands.scene.out));
     }
 
-    /// The offer of the job under way came again, with a newer address.
+    /// The offer of the job under way came again, perhaps with a newer address: a download that waits goes on with that at once.
     pub fn renew(&mut self, wanted: Wanted, hands: &mut Hands<'_, '_>) {
         self.waiting = None;
-        if let Some(job) = &mut hands.ledger.record.job {
-            job.wanted.url = wanted.url;
-            hands.ledger.untidy();
+        let Some(job) = &mut hands.ledger.record.job else {
+            return;
+        };
+        let newer = job.wanted.url != wanted.url;
+        job.wanted.url = wanted.url;
+        hands.ledger.untidy();
+        // An address that was asked for is tried even if it is the same: there is no other.
+        if let Phase::Fetching(fetching) = &self.phase
+            && (fetching.stale.is_some() || (newer && fetching.retry.is_some()))
+        {
+            self.fetch_again(hands);
         }
     }
 
@@ -77,7 +96,9 @@ impl Update {
             return;
         };
         let policy = hands.scene.policy;
-        if fault.may_pass() && fetching.backoff.failures() < policy.fetch_retries {
+        if fault == EXPIRED {
+            self.ask_again(hands);
+        } else if fault.may_pass() && fetching.backoff.failures() < policy.fetch_retries {
             let wait = fetching.backoff.next(hands.jitter);
             fetching.retry = Some(hands.scene.now.ticks.after(wait));
             hands.told.push(Told::Trouble(
@@ -90,8 +111,61 @@ impl Update {
                 ),
             ));
         } else {
+            self.give_up_fetching(fault, hands);
+        }
+    }
+
+    /// Time has passed while fetching.
+    pub(super) fn tick_fetching(&mut self, hands: &mut Hands<'_, '_>) {
+        let now = hands.scene.now.ticks;
+        let Phase::Fetching(fetching) = &self.phase else {
+            return;
+        };
+        if now >= fetching.until {
+            let seconds = hands.scene.policy.fetch_time.as_secs();
+            self.give_up_fetching(FetchFault::Late { seconds }, hands);
+        } else if fetching.stale.is_some_and(|until| now >= until) {
+            self.ask_again(hands);
+        } else if fetching.retry.is_some_and(|at| now >= at) {
+            self.fetch_again(hands);
+        }
+    }
+
+    /// The address is too old: the platform is asked for another one, at first at once.
+    fn ask_again(&mut self, hands: &mut Hands<'_, '_>) {
+        let now = hands.scene.now.ticks;
+        let Phase::Fetching(fetching) = &mut self.phase else {
+            return;
+        };
+        if fetching.asked >= MOST_ASKED {
+            self.give_up_fetching(EXPIRED, hands);
+            return;
+        }
+        let at = match fetching.asked {
+            0 => now,
+            _ => now.after(fetching.backoff.next(hands.jitter)),
+        };
+        fetching.asked += 1;
+        fetching.stale = Some(at.after(FRESH_WAIT));
+        let count = fetching.asked;
+        hands.told.push(Told::Ask(at));
+        hands.trouble(format!(
+            "{EXPIRED}; the platform is asked for another address, time {count} of {MOST_ASKED}"
+        ));
+    }
+
+    fn give_up_fetching(&mut self, fault: FetchFault, hands: &mut Hands<'_, '_>) {
+        if let Some(job) = &hands.ledger.record.job {
+            let job = job.id;
             hands.scene.out.push(Command::AbandonFetch { job });
-            self.close(Outcome::Fetch(fault), hands);
+        }
+        self.close(Outcome::Fetch(fault), hands);
+    }
+
+    fn fetch_again(&mut self, hands: &mut Hands<'_, '_>) {
+        if let Phase::Fetching(fetching) = &mut self.phase {
+            (fetching.retry, fetching.stale) = (None, None);
+            hands.order_fetch();
         }
     }
 
@@ -103,6 +177,9 @@ impl Update {
             verifying: false,
             retry: None,
             backoff: Backoff::new(base, cap),
+            until: hands.scene.now.ticks.after(hands.scene.policy.fetch_time),
+            stale: None,
+            asked: 0,
         });
         hands.told.push(Told::Progress(1));
         hands.order_fetch();

@@ -31,6 +31,22 @@ pub(super) struct Fetching {
     pub(super) verifying: bool,
     pub(super) retry: Option<Ticks>,
     pub(super) backoff: Backoff,
+    /// When it is given up whatever comes.
+    pub(super) until: Ticks,
+    /// Until when an address is waited for, after the platform's storage called the one at hand too old.
+    pub(super) stale: Option<Ticks>,
+    /// How often the platform was asked for another address.
+    pub(super) asked: u32,
+}
+
+impl Fetching {
+    /// When there is something to do although nothing happens.
+    pub(super) fn next_deadline(&self) -> Ticks {
+        [self.retry, self.stale]
+            .into_iter()
+            .flatten()
+            .fold(self.until, Ticks::min)
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -29,6 +29,10 @@ pub(crate) struct Cloud {
     /// Answers to requests.
     pub(crate) answers: Vec<Json>,
     pub(crate) posts: u64,
+    /// Is a query for an update answered with the offer of the task that is not over?
+    pub(crate) answers_queries: bool,
+    /// When it was asked for an update while a task was not over.
+    pub(crate) queries: u64,
 }
 
 impl Default for Cloud {
@@ -42,6 +46,8 @@ impl Default for Cloud {
             first: true,
             answers: Vec::new(),
             posts: 0,
+            answers_queries: false,
+            queries: 0,
         }
     }
 }
@@ -58,6 +64,16 @@ impl Cloud {
             return None;
         };
         Some(push_of(version))
+    }
+
+    /// What the platform answers to a query for an update, as a push with a fresh address.
+    pub(crate) fn queried(&mut self) -> Option<(String, Vec<u8>)> {
+        let (Task::Queued(version) | Task::Updating(version)) = &self.task else {
+            return None;
+        };
+        self.queries += 1;
+        self.answers_queries
+            .then(|| push_with(version, &format!("?fresh={}", self.queries)))
     }
 
     /// The connection is gone.
@@ -120,13 +136,17 @@ impl Cloud {
 
 /// A push of a version, as the platform writes it.
 pub(crate) fn push_of(version: &str) -> (String, Vec<u8>) {
+    push_with(version, "")
+}
+
+fn push_with(version: &str, query: &str) -> (String, Vec<u8>) {
     let sign = digest_of(version);
     let payload = json!({
         "code": "1000",
         "id": 1_507_707_025,
         "message": "success",
         "data": {
-            "size": SIZE, "version": version, "url": format!("https://firmware.example/{version}"),
+            "size": SIZE, "version": version, "url": format!("https://firmware.example/{version}{query}"),
             "sign": sign, "signMethod": "SHA256",
         },
     });

@@ -85,6 +85,10 @@ impl Disk {
 #[derive(Debug, Default)]
 pub(crate) struct Fetches {
     pub(crate) under_way: BTreeMap<JobId, (FetchOrder, Option<FetchFault>)>,
+    /// Every address that was fetched from, in order.
+    pub(crate) addresses: Vec<String>,
+    /// Downloads that begin neither fail nor end: their next byte never comes.
+    pub(crate) dribble: bool,
 }
 
 impl World {
@@ -92,6 +96,7 @@ impl World {
         let fault = self.durable.disk.downloads.pop_front();
         let job = order.job;
         self.durable.disk.parts.insert(job.0);
+        self.fetches.addresses.push(order.url.clone());
         let before = self.fetches.under_way.insert(job, (order, fault));
         assert!(before.is_none(), "the same job is fetched twice at once");
         self.later(10, Happening::FetchStep(job, 1));
@@ -101,6 +106,9 @@ impl World {
         let Some((order, fault)) = self.fetches.under_way.get(&job).cloned() else {
             return;
         };
+        if self.fetches.dribble {
+            return;
+        }
         match (step, fault) {
             (3, Some(fault)) => {
                 self.fetches.under_way.remove(&job);

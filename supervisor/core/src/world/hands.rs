@@ -32,6 +32,11 @@ impl World {
                     disk, cloud, laws, ..
                 } = &mut self.durable;
                 cloud.receive(&topic, &payload, disk, laws);
+                if topic.ends_with("/thing/ota/firmware/get")
+                    && let Some((topic, payload)) = self.durable.cloud.queried()
+                {
+                    self.tell_later(20, Event::Arrived { topic, payload });
+                }
                 if let Some(ticket) = ticket {
                     self.tell_later(5, Event::Published { ticket });
                 }
