@@ -192,7 +192,7 @@ impl Records {
     }
 }
 
-/// Finds whole slots. Unborn folders are removed; so are parts, as each download starts anew.
+/// Finds whole slots. Unborn folders are removed; so are parts, except that of the job in the record, which goes on with it.
 fn scan(layout: &Layout, contents: &mut Contents) -> io::Result<()> {
     for entry in fs::read_dir(layout.slots())? {
         let path = entry?.path();
@@ -212,8 +212,16 @@ fn scan(layout: &Layout, contents: &mut Contents) -> io::Result<()> {
         }
     }
     contents.slots.sort_by_key(|slot| slot.id);
+    let job = contents.record.as_ref().and_then(|it| it.job.as_ref());
+    let part = job.map(|job| layout.part_of(&job.wanted.digests));
+    let kept = part.map(|part| (layout::note_of(&part), part));
     for entry in fs::read_dir(layout.parts())? {
         let path = entry?.path();
+        if let Some((note, part)) = &kept
+            && [note, part].contains(&&path)
+        {
+            continue;
+        }
         if let Err(why) = fs::remove_file(&path) {
             contents
                 .words

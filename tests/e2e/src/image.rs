@@ -33,10 +33,17 @@ impl Image {
 
     /// A misfit with these orders, which name its version; made in `folder`.
     pub(crate) fn misfit(folder: &Path, name: &str, orders: &Value) -> Self {
+        Self::padded_misfit(folder, name, orders, 0)
+    }
+
+    /// The same, at least so many bytes long, by zeros between the executable and its orders.
+    pub(crate) fn padded_misfit(folder: &Path, name: &str, orders: &Value, size: usize) -> Self {
         let mut bytes = fs::read(Programs::under_test().path("misfit"))
             .expect("a program that is there can be read");
         // Behind the executable: the orders, their length, the mark.
         let json = orders.to_string();
+        let behind = json.len() + size_of::<u32>() + MARK.len();
+        bytes.resize(bytes.len().max(size.saturating_sub(behind)), 0);
         let length = u32::try_from(json.len()).expect("orders are short");
         bytes.extend_from_slice(json.as_bytes());
         bytes.extend_from_slice(&length.to_le_bytes());

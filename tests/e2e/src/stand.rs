@@ -205,6 +205,13 @@ impl Stand {
         self.misfit(&serde_json::json!({ "version": version }))
     }
 
+    /// The same, at least so many bytes long.
+    #[must_use]
+    pub fn padded(&self, version: &str, size: usize) -> Image {
+        let orders = serde_json::json!({ "version": version });
+        Image::padded_misfit(self.folder.path(), &self.name(), &orders, size)
+    }
+
     /// Any bytes as an image.
     #[must_use]
     pub fn image(&self, version: &str, bytes: &[u8]) -> Image {

@@ -1,8 +1,8 @@
 //! Bytes to the disk, hashed on the way, on blocking threads and with one buffer.
 
 use std::{
-    fs::File,
-    io::{self, Write},
+    fs::{File, OpenOptions},
+    io::{self, Read, Seek, Write},
     path::PathBuf,
 };
 
@@ -11,16 +11,22 @@ use supervisor_core::{alink::codec::Digest, event::FetchFault};
 use super::verify::Verifier;
 use crate::drivers::store::at;
 
-/// A part file being written. Each download starts it anew.
+/// How many buffers of a part are hashed again in one go; between two of them a download can be left.
+const REHASHED_AT_ONCE: usize = 64;
+
+/// A part file being written.
+#[derive(Debug)]
 pub(crate) struct Sink {
     /// Away while a blocking thread works on it; a sink whose future was dropped in that moment is never used again.
     inner: Option<Inner>,
     path: PathBuf,
+    fresh: Verifier,
     size: usize,
     taken: u64,
     written: u64,
 }
 
+#[derive(Debug)]
 struct Inner {
     file: File,
     verifier: Verifier,
@@ -28,24 +34,88 @@ struct Inner {
 }
 
 impl Sink {
+    /// An empty file.
     pub(crate) async fn create(
         path: PathBuf,
         digests: &[Digest],
         size: usize,
     ) -> Result<Self, FetchFault> {
+        let mut sink = Self::open(path, digests, size).await?;
+        sink.clear().await?;
+        Ok(sink)
+    }
+
+    /// What is there already, hashed again; a file longer than the promised size is emptied.
+    pub(crate) async fn resume(
+        path: PathBuf,
+        digests: &[Digest],
+        size: usize,
+        promised: u64,
+    ) -> Result<Self, FetchFault> {
+        let mut sink = Self::open(path, digests, size).await?;
+        loop {
+            let mut inner = sink.inner.take().expect("no write is under way");
+            let path = sink.path.clone();
+            let (inner, read) = on_disk(move || {
+                let read = inner.rehash(size).map_err(|why| at(&path, &why))?;
+                Ok((inner, read))
+            })
+            .await?;
+            sink.inner = Some(inner);
+            sink.taken += read;
+            sink.written = sink.taken;
+            if sink.taken > promised {
+                sink.clear().await?;
+                return Ok(sink);
+            }
+            if read == 0 {
+                return Ok(sink);
+            }
+        }
+    }
+
+    async fn open(path: PathBuf, digests: &[Digest], size: usize) -> Result<Self, FetchFault> {
         let place = path.clone();
-        let file = on_disk(move || File::create(&place).map_err(|why| at(&place, &why))).await?;
+        let file = on_disk(move || {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false);
+            options.open(&place).map_err(|why| at(&place, &why))
+        })
+        .await?;
+        let fresh = Verifier::new(digests);
         Ok(Self {
             inner: Some(Inner {
                 file,
-                verifier: Verifier::new(digests),
+                verifier: fresh.clone(),
                 buffer: Vec::with_capacity(size),
             }),
             path,
+            fresh,
             size,
             taken: 0,
             written: 0,
         })
+    }
+
+    /// Forgets every byte.
+    pub(crate) async fn clear(&mut self) -> Result<(), FetchFault> {
+        let mut inner = self.inner.take().expect("no write is under way");
+        inner.buffer.clear();
+        inner.verifier = self.fresh.clone();
+        let path = self.path.clone();
+        let inner = on_disk(move || {
+            inner.file.set_len(0).map_err(|why| at(&path, &why))?;
+            inner.file.rewind().map_err(|why| at(&path, &why))?;
+            Ok(inner)
+        });
+        self.inner = Some(inner.await?);
+        (self.taken, self.written) = (0, 0);
+        Ok(())
+    }
+
+    /// May it be gone on with? Not when a step on it was left or failed.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.inner.is_some()
     }
 
     /// Bytes taken so far.
@@ -96,16 +166,43 @@ impl Sink {
     }
 
     /// Syncs the file and compares the digests; the SHA-256 of the whole in hex.
-    pub(crate) async fn finish(mut self) -> Result<String, FetchFault> {
+    ///
+    /// After another digest it can be cleared and used again; after success the file is closed.
+    pub(crate) async fn finish(&mut self) -> Result<String, FetchFault> {
         self.flush().await?;
-        let Inner { file, verifier, .. } = self.inner.expect("no write is under way");
+        let inner = self.inner.take().expect("no write is under way");
         // Checked before the sync: a wrong image need not be durable.
-        let sha256 = verifier.end().map_err(|method| FetchFault::OtherDigest {
-            method: method.to_string(),
-        })?;
-        let path = self.path;
-        on_disk(move || file.sync_all().map_err(|why| at(&path, &why))).await?;
+        let sha256 = match inner.verifier.clone().end() {
+            Ok(sha256) => sha256,
+            Err(method) => {
+                self.inner = Some(inner);
+                let method = method.to_string();
+                return Err(FetchFault::OtherDigest { method });
+            }
+        };
+        let path = self.path.clone();
+        on_disk(move || inner.file.sync_all().map_err(|why| at(&path, &why))).await?;
         Ok(sha256)
+    }
+}
+
+impl Inner {
+    /// Hashes the next bytes of the file; none at its end.
+    fn rehash(&mut self, size: usize) -> io::Result<u64> {
+        let mut read = 0;
+        for _ in 0..REHASHED_AT_ONCE {
+            self.buffer.clear();
+            let room = u64::try_from(size).unwrap_or(u64::MAX);
+            let got = (&self.file).take(room).read_to_end(&mut self.buffer)?;
+            self.verifier.pass(&self.buffer);
+            read += got as u64;
+            if got == 0 {
+                break;
+            }
+        }
+        self.buffer.clear();
+        // The next write goes behind what was read: the file has one position for both.
+        Ok(read)
     }
 }
 

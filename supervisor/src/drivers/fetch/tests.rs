@@ -1,3 +1,5 @@
+mod resume;
+
 use std::{fs, net::SocketAddr, path::Path};
 
 use supervisor_core::{
@@ -25,13 +27,21 @@ enum Act {
 
 /// A web server that does one thing per connection, in order.
 async fn serve(acts: Vec<Act>) -> SocketAddr {
+    serve_noting(acts).await.0
+}
+
+/// The same; what it was asked can be read, one request after the other.
+async fn serve_noting(acts: Vec<Act>) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
+    let (asked, requests) = mpsc::unbounded_channel();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         let mut kept = Vec::new();
         for act in acts {
             let (mut stream, _) = listener.accept().await.unwrap();
-            read_request(&mut stream).await;
+            let request = read_request(&mut stream).await;
+            // Fails only when nobody wants to know.
+            let _ = asked.send(request);
             let (Act::Say(bytes) | Act::Hang(bytes)) = &act;
             // The client may hang up at any byte.
             let _ = stream.write_all(bytes).await;
@@ -42,16 +52,17 @@ async fn serve(acts: Vec<Act>) -> SocketAddr {
         }
         std::future::pending::<()>().await;
     });
-    address
+    (address, requests)
 }
 
-async fn read_request(stream: &mut TcpStream) {
+async fn read_request(stream: &mut TcpStream) -> String {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         request.push(stream.read_u8().await.unwrap());
     }
     let text = String::from_utf8(request).unwrap().to_lowercase();
     assert!(text.contains("accept-encoding: identity"), "{text}");
+    text
 }
 
 fn answer(length: usize, body: &[u8]) -> Vec<u8> {
@@ -139,8 +150,12 @@ impl Case {
                 .iter()
                 .all(|on_disk| *on_disk < image.len() as u64 || image.is_empty())
         );
-        assert_eq!(self.left(), Vec::<String>::new());
-        ended.unwrap_err()
+        let fault = ended.unwrap_err();
+        // What may be worth another try leaves its part, and nothing else does.
+        let may_stay = fault.may_pass() || matches!(fault, FetchFault::Status(_));
+        assert!(may_stay || self.left().is_empty(), "{:?}", self.left());
+        assert!(self.left().iter().all(|it| it.starts_with("md5-")));
+        fault
     }
 
     /// Names of whatever lies among parts and slots.
@@ -326,8 +341,8 @@ async fn an_abandoned_download_leaves_nothing_and_says_nothing() {
         "{first:?}"
     );
     case.fetch.abandon(JOB);
-    // When the errand has ended, it no longer holds the queue: only the driver itself does.
-    while case.fetch.events.strong_count() > 1 {
+    // When the errand has ended, it no longer holds the queue: only the driver itself does. What it had goes after that.
+    while case.fetch.events.strong_count() > 1 || !case.left().is_empty() {
         tokio::task::yield_now().await;
     }
     while let Ok(event) = case.happened.try_recv() {

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use supervisor_core::alink::codec::{Digest, DigestMethod};
 
 /// Hashes what passes, by every method that will be asked for at the end, and always by SHA-256.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Verifier {
     wanted: Vec<Digest>,
     md5: Option<Md5>,

@@ -89,10 +89,23 @@ impl Layout {
         self.slot(slot).join(IMAGE)
     }
 
+    /// Where an image that has these digests is collected; it is known by the first. An offer has at least one.
+    pub(crate) fn part_of(&self, digests: &[Digest]) -> PathBuf {
+        match digests.first() {
+            Some(digest) => self.part(digest),
+            None => self.parts().join("nameless.part"),
+        }
+    }
+
     /// Where an image with this digest is collected.
     pub(crate) fn part(&self, digest: &Digest) -> PathBuf {
         self.parts().join(format!("{digest}.part"))
     }
+}
+
+/// Where the note about a part lies: beside it.
+pub(crate) fn note_of(part: &Path) -> PathBuf {
+    part.with_extension("meta")
 }
 
 #[cfg(unix)]

@@ -291,3 +291,55 @@ async fn too_many_waiting_writes_fail_at_once() {
     }
     assert_eq!(failed, 5);
 }
+
+#[test]
+fn only_the_part_of_the_job_in_the_record_outlives_a_start() {
+    use supervisor_core::{
+        alink::codec::{Digest, DigestMethod},
+        record::{Job, Stage, Wanted},
+    };
+
+    let digest = |byte: &str| Digest::from_hex(DigestMethod::Md5, &byte.repeat(16)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (mut state, _) = open(folder.path());
+    let layout = state.layout().clone();
+    let job = Job {
+        id: supervisor_core::event::JobId(3),
+        wanted: Wanted {
+            version: "1.0.7".parse().unwrap(),
+            size: 7,
+            url: "https://firmware.example/".to_owned(),
+            digests: vec![digest("0a")],
+        },
+        stage: Stage::Open,
+        verdict: None,
+    };
+    state
+        .save(Record {
+            job: Some(job),
+            ..record(4)
+        })
+        .unwrap();
+    let names = || {
+        let entries = fs::read_dir(layout.parts()).unwrap();
+        let mut names: Vec<_> = entries.map(|it| it.unwrap().path()).collect();
+        names.sort();
+        names
+    };
+    let part = layout.part(&digest("0a"));
+    let kept = vec![layout::note_of(&part), part.clone()];
+    let other = layout.part(&digest("0b"));
+    let half = part.with_extension("meta-new");
+    for path in [&part, &kept[0], &other, &layout::note_of(&other), &half] {
+        fs::write(path, b"pro").unwrap();
+    }
+    drop(state);
+    let (mut state, contents) = open(folder.path());
+    assert_eq!(contents.words, Vec::<String>::new());
+    assert_eq!(names(), kept);
+    // When the job has ended, nobody goes on with it.
+    state.save(record(4)).unwrap();
+    drop(state);
+    open(folder.path());
+    assert_eq!(names(), Vec::<PathBuf>::new());
+}

@@ -19,6 +19,8 @@ mod offers;
 #[cfg(test)]
 mod respawn;
 #[cfg(test)]
+mod resume;
+#[cfg(test)]
 mod road;
 #[cfg(test)]
 mod rollback;
