@@ -67,7 +67,8 @@ pub enum Event {
         /// Which.
         ticket: Ticket,
     },
-    /// So many bytes of an image are on the disk.
+    /// So many bytes of an image are on the disk. The first word may be about what a former try left, and 0 is told when
+    /// all of that had to be forgotten.
     FetchProgress {
         /// Whose.
         job: JobId,

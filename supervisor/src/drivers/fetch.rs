@@ -251,7 +251,7 @@ impl Errand {
                 }
                 // Perhaps the part was bad and not what came after it.
                 Err(fault @ FetchFault::OtherDigest { .. }) if reused > 0 => {
-                    part.start_over(fault).await?;
+                    self.start_over(part, fault).await?;
                 }
                 Err(fault) => return Err(fault),
             }
@@ -270,15 +270,27 @@ impl Errand {
                 Body::Rest => return Ok(response),
                 Body::Whole => {
                     if from > 0 {
-                        part.start_over(from_the_start(from)).await?;
+                        self.start_over(part, from_the_start(from)).await?;
                     }
                     part.begin(source, mark_of(response.headers())).await?;
                     return Ok(response);
                 }
                 // Ends, because that is done once.
-                Body::Useless(why) => part.start_over(why).await?,
+                Body::Useless(why) => self.start_over(part, why).await?,
             }
         }
+    }
+
+    async fn start_over(&self, part: &mut Part, why: FetchFault) -> Result<(), FetchFault> {
+        let words = why.to_string();
+        part.start_over(why).await?;
+        tracing::warn!(
+            job = self.order.job.0,
+            "the download is started over: {words}"
+        );
+        // What is told never runs ahead of the disk.
+        self.tell(0).await;
+        Ok(())
     }
 
     /// Takes a body up to its end, which must be the image's.

@@ -56,7 +56,7 @@ impl Update {
         }
     }
 
-    /// So many bytes of the image are on the disk.
+    /// So many bytes of the image are on the disk; fewer than before when it had to be started over.
     pub fn fetch_progress(&mut self, job: JobId, on_disk: u64, hands: &mut Hands<'_, '_>) {
         let Some(current) = current(hands.ledger, job) else {
             return;
@@ -74,7 +74,7 @@ impl Update {
         fetching.verifying = on_disk >= size;
         hands
             .told
-            .push(Told::Progress(percent(on_disk, size).min(99)));
+            .push(Told::Progress(percent(on_disk, size).clamp(1, 99)));
     }
 
     /// The image is a slot.

@@ -67,6 +67,9 @@ impl Update {
             Phase::Fetching(Fetching { retry: Some(_), .. }) => {
                 Some("the next try of the download".to_owned())
             }
+            Phase::Fetching(Fetching { stale: Some(_), .. }) => {
+                Some("another address from the platform".to_owned())
+            }
             Phase::Warming(warming) => Some(match &warming.step {
                 Warm::Starting => "the new worker to warm up".to_owned(),
                 Warm::Asking => "the device's consent to the switch".to_owned(),

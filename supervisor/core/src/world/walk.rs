@@ -123,6 +123,7 @@ fn fault(world: &mut World, dice: &mut Dice) {
             let faults = [
                 FetchFault::Short { got, promised },
                 FetchFault::Status(503),
+                FetchFault::Status(403),
                 FetchFault::Status(404),
                 FetchFault::Disk("no room".to_owned()),
             ];

@@ -117,6 +117,9 @@ fn a_download_that_stalls_goes_on_over_another_connection() {
     let froms: Vec<_> = answers.iter().map(Answer::from).collect();
     assert_eq!(froms, [0, 300_000], "what came is kept to the last byte");
     wasted_little(&stand, &image, 1);
+    let log = supervisor.log.text();
+    let words = "300000 were there; 0 were fetched twice";
+    assert!(log.contains(words), "the log does not say `{words}`");
 }
 
 #[test]
@@ -180,6 +183,8 @@ fn a_server_that_knows_no_ranges_starts_over_once() {
     let statuses: Vec<_> = answers(&stand).iter().map(|it| it.status).collect();
     assert_eq!(statuses, [200, 200]);
     assert_eq!(sent(&stand), image.size() + 300_000);
+    let log = supervisor.log.text();
+    assert!(log.contains("; 300000 were fetched twice"), "it is counted");
 }
 
 #[test]

@@ -159,7 +159,10 @@ async fn a_fresh_address_goes_on_with_the_same_part_and_another_source_is_not_as
 async fn an_answer_from_the_start_starts_over_with_it_and_only_once() {
     let image = image();
     let mut broken = Broken::with(vec![whole(&image)]).await;
-    assert_eq!(broken.arrives().await.len(), 1);
+    let (ended, progress, asked) = broken.again().await;
+    assert!(ended.is_ok() && asked.len() == 1, "{ended:?} {asked:?}");
+    assert_eq!(progress[..2], [CUT as u64, 0], "the step back is told");
+    assert!(progress[1..].is_sorted(), "{progress:?}");
 
     let mut broken = Broken::with(vec![cut(&image), whole(&image)]).await;
     let fault = broken.again().await.0.unwrap_err();
