@@ -6,6 +6,7 @@
 
 mod cloud;
 mod disk;
+mod downloads;
 mod hands;
 mod laws;
 mod process;
