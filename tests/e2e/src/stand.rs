@@ -264,6 +264,23 @@ impl Stand {
             .collect()
     }
 
+    /// Waits until a misfit's journal in this file has an event so many times.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    #[track_caller]
+    pub fn await_misfit(&self, name: &str, event: &str, times: usize) {
+        crate::until(&format!("`{event}` {times} times"), || {
+            let lives = self.misfit_journal(name);
+            let count = lives.iter().filter(|line| line["event"] == event).count();
+            if count >= times {
+                Ok(())
+            } else {
+                Err(format!("{lives:?}"))
+            }
+        });
+    }
+
     /// The path of such a file, for a misfit's orders.
     #[must_use]
     pub fn misfit_journal_path(&self, name: &str) -> String {

@@ -286,15 +286,7 @@ fn a_request_that_the_worker_never_answers_is_answered_at_the_deadline() {
     let journal = stand.misfit_journal_path("lives");
     let orders = json!({ "version": "1.0.0", "do": "hang-while-proving", "after_ms": 100, "journal": journal });
     let _supervisor = stand.run_with(&stand.misfit(&orders));
-    e2e::until("the worker hangs", || {
-        let lives = stand.misfit_journal("lives");
-        let hangs = lives.iter().any(|line| line["event"] == "hung");
-        if hangs {
-            Ok(())
-        } else {
-            Err(format!("{lives:?}"))
-        }
-    });
+    stand.await_misfit("lives", "hung", 1);
     let answer = set(&stand, json!({ "count": 1 }));
     assert!(answer.code != 200 && answer.message.is_some(), "{answer:?}");
 }

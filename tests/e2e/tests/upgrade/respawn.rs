@@ -74,15 +74,7 @@ fn a_worker_goes_when_its_supervisor_is_killed() {
     let mut supervisor =
         stand.run_with(&stand.misfit(&json!({ "version": "1.0.0", "journal": journal })));
     supervisor.kill();
-    e2e::until("the worker has gone", || {
-        let lives = stand.misfit_journal("lives");
-        let gone = lives.iter().any(|line| line["event"] == "exited");
-        if gone {
-            Ok(())
-        } else {
-            Err(format!("{lives:?}"))
-        }
-    });
+    stand.await_misfit("lives", "exited", 1);
 }
 
 #[test]
@@ -95,15 +87,7 @@ fn a_worker_that_hangs_goes_too_when_its_supervisor_is_killed() {
     let orders = json!({ "version": "1.0.0", "do": "hang-while-proving", "after_ms": 0, "journal": journal });
     let mut supervisor = stand.run_with(&stand.misfit(&orders));
     let worker = supervisor.worker();
-    e2e::until("the worker hangs", || {
-        let lives = stand.misfit_journal("lives");
-        let hangs = lives.iter().any(|line| line["event"] == "hung");
-        if hangs {
-            Ok(())
-        } else {
-            Err(format!("{lives:?}"))
-        }
-    });
+    stand.await_misfit("lives", "hung", 1);
     supervisor.kill();
     e2e::until("the worker has gone", || {
         if is_there(worker) {
@@ -124,20 +108,10 @@ fn the_next_supervisors_worker_acts_only_when_the_former_ones_has_gone() {
     let orders = json!({ "version": "1.0.0", "do": "hang-while-proving", "after_ms": 0, "journal": journal });
     let mut supervisor = stand.run_with(&stand.misfit(&orders));
     let worker = supervisor.worker();
-    let lives = |event: &str| {
-        let lives = stand.misfit_journal("lives");
-        lives.iter().filter(|line| line["event"] == event).count()
-    };
-    e2e::until("the worker hangs", || match lives("hung") {
-        0 => Err("it does not".to_owned()),
-        _ => Ok(()),
-    });
+    stand.await_misfit("lives", "hung", 1);
     supervisor.kill();
     let _next = stand.run();
-    e2e::until("the next worker acts", || match lives("active") {
-        2 => Ok(()),
-        count => Err(format!("{count} were active so far")),
-    });
+    stand.await_misfit("lives", "active", 2);
     assert!(
         !is_there(worker),
         "process {worker} is there, and so is its successor"
