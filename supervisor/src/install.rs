@@ -59,8 +59,9 @@ pub(crate) fn install(
         version,
         sha256,
         size,
+        package: None,
     };
-    birth(&layout, &part, &slot).map_err(InstallError::State)?;
+    birth(&layout, &[part], &slot).map_err(InstallError::State)?;
 
     record.next_slot = number + 1;
     record.strikes.retain(|strike| strike.sha256 != slot.sha256);

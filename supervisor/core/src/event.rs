@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use worker_protocol::v1::{FromWorker, ToWorker};
 
 use crate::{
-    alink::{codec::Digest, topics::Subscription, version::Version},
-    record::{Record, Slot},
+    alink::{topics::Subscription, version::Version},
+    record::{FileName, Record, Slot, WantedFile},
     status::Status,
 };
 pub use crate::{
@@ -247,7 +247,7 @@ pub enum Command {
     Exit,
 }
 
-/// An image to fetch: verified while streaming, finished as a slot or not at all.
+/// A build to fetch: verified while streaming, finished as a slot or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchOrder {
     /// Whose.
@@ -256,12 +256,10 @@ pub struct FetchOrder {
     pub slot: SlotId,
     /// The version it was offered as.
     pub version: Version,
-    /// Where it is; used verbatim.
-    pub url: String,
-    /// Its exact length in bytes.
-    pub size: u64,
-    /// What it must hash to: every one of them.
-    pub digests: Vec<Digest>,
+    /// Its files, 1 to 20: one without a name, or several with names.
+    pub files: Vec<WantedFile>,
+    /// Which of several files is the program.
+    pub entry: Option<FileName>,
 }
 
 /// How the cloud was lost.

@@ -71,9 +71,19 @@ impl Outcome {
                 | FetchFault::Stalled { .. }
                 | FetchFault::Late { .. }
                 | FetchFault::Unfit { .. }
+                | FetchFault::BadBlocks { .. }
+                | FetchFault::Unreadable(_)
+                | FetchFault::OverBudget { .. }
+                | FetchFault::DaySpent { .. }
                 | FetchFault::Redirected { .. } => -2,
-                FetchFault::Long { .. } | FetchFault::OtherDigest { .. } => -3,
-                FetchFault::Disk(_) => -4,
+                FetchFault::Long { .. }
+                | FetchFault::OtherDigest { .. }
+                | FetchFault::BadDigestSign { .. }
+                | FetchFault::Unsigned
+                | FetchFault::OtherKey { .. }
+                | FetchFault::BadSignature { .. }
+                | FetchFault::SignedFor { .. } => -3,
+                FetchFault::NoSpace { .. } | FetchFault::Disk(_) => -4,
             },
             Self::Store { .. }
             | Self::NotStartable { .. }
@@ -155,6 +165,52 @@ pub enum FetchFault {
         /// Where to, cut at 64 characters.
         to: String,
     },
+    /// The platform's blocks over MQTT do not come, or cannot be read.
+    BadBlocks {
+        /// What is wrong with them.
+        why: String,
+    },
+    /// The operator's file cannot be read; with the path.
+    Unreadable(String),
+    /// More bytes would be needed than one update may take from the network.
+    OverBudget {
+        /// How many it may take.
+        budget: u64,
+    },
+    /// This day's bytes are spent; it goes on tomorrow.
+    DaySpent {
+        /// How many there are each day.
+        budget: u64,
+    },
+    /// The platform's signature over the digest is missing or wrong.
+    BadDigestSign {
+        /// Which of the two, or what is wrong with it.
+        why: String,
+    },
+    /// There is no publisher's signature, and one is required.
+    Unsigned,
+    /// The publisher's signature is by a key that is not pinned.
+    OtherKey {
+        /// That key's id.
+        key: String,
+    },
+    /// The publisher's signature does not hold, or cannot be read.
+    BadSignature {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The publisher signed the image for something else.
+    SignedFor {
+        /// What differs: what the signature says, and what was wanted.
+        what: String,
+    },
+    /// The disk has too little room for it.
+    NoSpace {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes there are.
+        free: u64,
+    },
     /// The disk would not take it; with the path.
     Disk(String),
 }
@@ -164,13 +220,25 @@ impl FetchFault {
     #[must_use]
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Connection(_) | Self::Short { .. } | Self::Stalled { .. } => true,
+            Self::Connection(_)
+            | Self::Short { .. }
+            | Self::Stalled { .. }
+            | Self::BadBlocks { .. } => true,
             Self::Status(status) => matches!(status, 408 | 429 | 500..=599),
             Self::Long { .. }
             | Self::Late { .. }
             | Self::Unfit { .. }
             | Self::OtherDigest { .. }
             | Self::Redirected { .. }
+            | Self::Unreadable(_)
+            | Self::OverBudget { .. }
+            | Self::DaySpent { .. }
+            | Self::BadDigestSign { .. }
+            | Self::Unsigned
+            | Self::OtherKey { .. }
+            | Self::BadSignature { .. }
+            | Self::SignedFor { .. }
+            | Self::NoSpace { .. }
             | Self::Disk(_) => false,
         }
     }
@@ -198,6 +266,38 @@ impl std::fmt::Display for FetchFault {
                 write!(f, "the image does not have the promised {method} digest")
             }
             Self::Redirected { to } => write!(f, "the firmware server redirects to `{to}`"),
+            Self::BadBlocks { why } => write!(f, "the platform's blocks cannot be used: {why}"),
+            Self::Unreadable(why) => write!(f, "the image cannot be read: {why}"),
+            Self::OverBudget { budget } => {
+                write!(
+                    f,
+                    "the update needs more than the {budget} bytes it may fetch"
+                )
+            }
+            Self::DaySpent { budget } => {
+                write!(
+                    f,
+                    "the {budget} bytes that may be fetched in a day are spent"
+                )
+            }
+            Self::BadDigestSign { why } => {
+                write!(f, "the platform's signature over the digest {why}")
+            }
+            Self::Unsigned => write!(f, "the image has no publisher's signature"),
+            Self::OtherKey { key } => {
+                write!(
+                    f,
+                    "the image is signed by key {key}, which is not pinned here"
+                )
+            }
+            Self::BadSignature { why } => {
+                write!(f, "the publisher's signature does not hold: {why}")
+            }
+            Self::SignedFor { what } => write!(f, "the image is signed for another {what}"),
+            Self::NoSpace { needed, free } => write!(
+                f,
+                "the disk has too little room: {needed} bytes are needed, {free} are free"
+            ),
             Self::Disk(why) => write!(f, "the image cannot be stored: {why}"),
         }
     }
@@ -210,6 +310,7 @@ mod tests {
     /// The table: every reason, the platform's step, and a word its line must have.
     fn table() -> Vec<(Outcome, i8, &'static str)> {
         let why = || "X".to_owned();
+        let fetch = Outcome::Fetch;
         let connection = Outcome::Fetch(FetchFault::Connection(why()));
         let got = 205_588;
         let promised = 9_879_858;
@@ -232,7 +333,25 @@ mod tests {
             (unfit, -2, "answer"),
             (long, -3, "longer"),
             (other, -3, "digest"),
-            (Outcome::Fetch(FetchFault::Disk(why())), -4, "stored"),
+            (fetch(FetchFault::Disk(why())), -4, "stored"),
+            (
+                fetch(FetchFault::NoSpace { needed: 2, free: 1 }),
+                -4,
+                "room",
+            ),
+            (fetch(FetchFault::BadBlocks { why: why() }), -2, "blocks"),
+            (fetch(FetchFault::Unreadable(why())), -2, "read"),
+            (fetch(FetchFault::OverBudget { budget: 7 }), -2, "7 bytes"),
+            (fetch(FetchFault::DaySpent { budget: 7 }), -2, "a day"),
+            (
+                fetch(FetchFault::BadDigestSign { why: why() }),
+                -3,
+                "digest",
+            ),
+            (fetch(FetchFault::Unsigned), -3, "no publisher"),
+            (fetch(FetchFault::OtherKey { key: why() }), -3, "not pinned"),
+            (fetch(FetchFault::BadSignature { why: why() }), -3, "hold"),
+            (fetch(FetchFault::SignedFor { what: why() }), -3, "another"),
             (Outcome::Store { why: why() }, -4, "disk"),
             (Outcome::NotStartable { why: why() }, -4, "started"),
             (Outcome::OtherVersion { said: why() }, -4, "version"),

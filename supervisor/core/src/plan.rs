@@ -13,14 +13,14 @@
 mod tests;
 
 use crate::{
-    alink::{
-        codec::{Digest, Offer, Scheme, Source},
-        version::Version,
-    },
+    alink::codec::{FileOffer, Offer, Scheme, Source, Url},
     outcome::Outcome,
     policy::Policy,
-    record::{Ledger, Wanted, same},
+    record::{FileName, Ledger, NameFault, Origin, Source as Place, Wanted, WantedFile},
 };
+
+/// The largest image that can be asked for in blocks, in bytes: no block begins beyond 16 MiB (platform document 302377).
+const LARGEST_IN_BLOCKS: u64 = 16 << 20;
 
 /// What an offer wants, if it is ours (`None` if not) and can be had.
 ///
@@ -40,27 +40,92 @@ pub fn wanted(offer: &Offer, policy: &Policy) -> Result<Option<Wanted>, Outcome>
             offer.size, policy.largest_image
         ));
     }
-    let url = match &offer.source {
-        Source::Http { url } => url,
-        Source::Mqtt { .. } => {
-            return against("it is to be fetched over MQTT, and only https is taken".to_owned());
+    let files = match &offer.source {
+        Source::Http { url } => vec![image(offer, had_from(url, policy)?)],
+        Source::Mqtt { stream_id, file_id } => {
+            if offer.size > LARGEST_IN_BLOCKS {
+                return against(format!(
+                    "`size` is {}, and over MQTT at most {LARGEST_IN_BLOCKS} bytes can be asked for",
+                    offer.size
+                ));
+            }
+            let (stream_id, file_id) = (*stream_id, *file_id);
+            vec![image(offer, Place::Blocks { stream_id, file_id })]
         }
-        Source::Files(files) => {
-            return against(format!(
-                "it has {} files, and only one is taken",
-                files.len()
-            ));
-        }
+        Source::Files(files) => package(files, policy)?,
     };
-    if url.scheme() == Scheme::Http && !policy.allow_http {
-        return against("`url` is plain http, and only https is allowed".to_owned());
-    }
     Ok(Some(Wanted {
         version: offer.version.clone(),
-        size: offer.size,
-        url: url.as_str().to_owned(),
-        digests: offer.digests.clone(),
+        files,
+        by: Origin::Cloud,
     }))
+}
+
+/// The one image of an ordinary offer.
+fn image(offer: &Offer, source: Place) -> WantedFile {
+    WantedFile {
+        name: None,
+        size: offer.size,
+        source,
+        digests: offer.digests.clone(),
+        digest_sign: offer.digest_sign.clone(),
+        seal: offer.package_udi.as_deref().and_then(seal_in),
+    }
+}
+
+/// The publisher's signature in a package's own text: the text itself, or `minisig` of the JSON object it is.
+fn seal_in(text: &str) -> Option<String> {
+    if text.trim_start().starts_with("untrusted comment:") {
+        return Some(text.to_owned());
+    }
+    let object: serde_json::Value = serde_json::from_str(text).ok()?;
+    object.get("minisig")?.as_str().map(str::to_owned)
+}
+
+fn had_from(url: &Url, policy: &Policy) -> Result<Place, Outcome> {
+    if url.scheme() == Scheme::Http && !policy.allow_http {
+        let why = "`url` is plain http, and only https is allowed".to_owned();
+        return Err(Outcome::AgainstPolicy { why });
+    }
+    Ok(Place::Url(url.as_str().to_owned()))
+}
+
+/// The files of a package, which all go into one slot.
+fn package(files: &[FileOffer], policy: &Policy) -> Result<Vec<WantedFile>, Outcome> {
+    let Some(entry) = &policy.entry else {
+        let why = format!(
+            "it has {} files, and `update.entry` does not say which is the program",
+            files.len()
+        );
+        return Err(Outcome::AgainstPolicy { why });
+    };
+    let bad = |why: String| Outcome::BadOffer { why };
+    let mut wanted: Vec<WantedFile> = Vec::new();
+    for file in files {
+        let name: FileName = file
+            .name
+            .parse()
+            .map_err(|fault: NameFault| bad(fault.to_string()))?;
+        let met = |other: &WantedFile| other.name.as_ref().is_some_and(|it| it.meets(&name));
+        if wanted.iter().any(met) {
+            return Err(bad(format!("two files are named `{name}`")));
+        }
+        wanted.push(WantedFile {
+            name: Some(name),
+            size: file.size,
+            source: had_from(&file.url, policy)?,
+            digests: file.digests.clone(),
+            digest_sign: file.digest_sign.clone(),
+            seal: None,
+        });
+    }
+    if !wanted.iter().any(|file| file.name.as_ref() == Some(entry)) {
+        return Err(bad(format!(
+            "no file is named `{entry}`, as `update.entry` wants it"
+        )));
+    }
+    wanted.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(wanted)
 }
 
 /// What to do about an offer that is ours.
@@ -82,7 +147,7 @@ pub enum Verdict {
 #[must_use]
 pub fn weigh(wanted: &Wanted, ledger: &Ledger, idle: bool, policy: &Policy) -> Verdict {
     if let Some(job) = &ledger.record.job
-        && is_same(&job.wanted.version, &job.wanted.digests, wanted)
+        && job.wanted.is_same(wanted)
     {
         return Verdict::SameJob;
     }
@@ -93,13 +158,9 @@ pub fn weigh(wanted: &Wanted, ledger: &Ledger, idle: bool, policy: &Policy) -> V
     if running == Some(&wanted.version) {
         return Verdict::Running;
     }
-    let starts = ledger.starts(&wanted.digests);
+    let starts = ledger.starts(&wanted.digests());
     if starts >= policy.tries {
         return Verdict::Refuse(Outcome::Quarantined { starts });
     }
     Verdict::Install
-}
-
-fn is_same(version: &Version, digests: &[Digest], wanted: &Wanted) -> bool {
-    *version == wanted.version && same(digests, &wanted.digests)
 }

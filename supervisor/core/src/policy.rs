@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::record::FileName;
+
 /// The operator's decisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -11,7 +13,11 @@ pub struct Policy {
     pub module: Option<String>,
     /// May an image come over plain `http:`?
     pub allow_http: bool,
-    /// The largest image accepted, in bytes.
+    /// May a version be installed that is older than the one that runs?
+    pub allow_downgrade: bool,
+    /// Which file of a package of several is the program; without it such packages are refused.
+    pub entry: Option<FileName>,
+    /// The largest image accepted, in bytes; of several files, their sum.
     pub largest_image: u64,
     /// How long after a connection the first query for an update is sent, at most.
     pub query_after_connect: Duration,
@@ -75,6 +81,8 @@ impl Default for Policy {
         Self {
             module: None,
             allow_http: false,
+            allow_downgrade: false,
+            entry: None,
             largest_image: 1 << 30,
             query_after_connect: Duration::from_secs(5),
             query_every: Duration::from_secs(300),

@@ -6,12 +6,18 @@
 //! know must never cost it the slot it could run.
 
 mod ledger;
+mod name;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
-pub use self::ledger::Ledger;
+pub use self::{
+    ledger::Ledger,
+    name::{FileName, NameFault},
+    wanted::{Origin, Package, SlotFile, Source, Wanted, WantedFile},
+};
 use crate::{
     alink::{codec::Digest, version::Version},
     outcome::Outcome,
@@ -60,10 +66,13 @@ pub struct Slot {
     pub id: SlotId,
     /// The version its image was offered as.
     pub version: Version,
-    /// SHA-256 of the image, in lower-case hex.
+    /// SHA-256 of the image, in lower-case hex; of a package, that of its list.
     pub sha256: String,
-    /// The image's length in bytes.
+    /// The image's length in bytes; of a package, that of all files together.
     pub size: u64,
+    /// The files of a package; an ordinary slot has one image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<Package>,
 }
 
 /// A slot's number.
@@ -92,19 +101,6 @@ pub struct Job {
     /// Why it is being taken back, once that is decided.
     #[serde(default, deserialize_with = "lenient")]
     pub verdict: Option<Outcome>,
-}
-
-/// What an accepted offer wants.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wanted {
-    /// The target version.
-    pub version: Version,
-    /// The image's length in bytes.
-    pub size: u64,
-    /// Where it is; used verbatim.
-    pub url: String,
-    /// What it must hash to: every one of them.
-    pub digests: Vec<Digest>,
 }
 
 /// How far a job came, as far as a power cut must know.

@@ -17,7 +17,7 @@ use std::{
 
 use supervisor_core::{
     event::{Event, SaveId, SlotId},
-    record::{Record, Slot},
+    record::{Job, Record, Slot},
 };
 use tokio::sync::mpsc;
 
@@ -32,7 +32,7 @@ use super::{Events, report};
 const MOST_WRITES: usize = 32;
 
 /// No description of a slot is longer, in bytes.
-const LONGEST_DESCRIPTION: u64 = 4096;
+const LONGEST_DESCRIPTION: u64 = 16 * 1024;
 
 /// Why the state folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -213,13 +213,19 @@ fn scan(layout: &Layout, contents: &mut Contents) -> io::Result<()> {
     }
     contents.slots.sort_by_key(|slot| slot.id);
     let job = contents.record.as_ref().and_then(|it| it.job.as_ref());
-    let part = job.map(|job| layout.part_of(&job.wanted.digests));
-    let kept = part.map(|part| (layout::note_of(&part), part));
+    // What has become a slot needs no part any more.
+    let is_born = |job: &&Job| contents.slots.iter().any(|slot| slot.id.0 == job.id.0);
+    let files = job
+        .filter(|job| !is_born(job))
+        .map(|job| job.wanted.files.as_slice());
+    let files = files.unwrap_or_default();
+    let parts = files.iter().map(|file| layout.part_of(file));
+    let kept: Vec<_> = parts
+        .flat_map(|part| [layout::note_of(&part), part])
+        .collect();
     for entry in fs::read_dir(layout.parts())? {
         let path = entry?.path();
-        if let Some((note, part)) = &kept
-            && [note, part].contains(&&path)
-        {
+        if kept.contains(&path) {
             continue;
         }
         if let Err(why) = fs::remove_file(&path) {
@@ -239,14 +245,32 @@ fn inspect(layout: &Layout, folder: &Path) -> io::Result<Slot> {
     if layout.slot(&slot) != folder {
         return Err(io::Error::other("its description is another slot's"));
     }
-    let size = fs::metadata(folder.join(IMAGE))?.len();
-    if size != slot.size {
-        let wanted = slot.size;
-        return Err(io::Error::other(format!(
-            "its image has {size} bytes instead of {wanted}"
-        )));
+    match &slot.package {
+        None => has_size(&folder.join(IMAGE), slot.size)?,
+        Some(package) => {
+            for file in &package.files {
+                has_size(&folder.join(file.name.as_str()), file.size)?;
+            }
+            if package.identity() != (slot.size, slot.sha256.clone()) {
+                return Err(io::Error::other("its description contradicts itself"));
+            }
+            if !package.files.iter().any(|file| file.name == package.entry) {
+                return Err(io::Error::other("its program is not among its files"));
+            }
+        }
     }
     Ok(slot)
+}
+
+fn has_size(file: &Path, wanted: u64) -> io::Result<()> {
+    let size = fs::metadata(file).map_err(|why| at(file, &why))?.len();
+    if size == wanted {
+        return Ok(());
+    }
+    let name = file.file_name().unwrap_or_default().display();
+    Err(io::Error::other(format!(
+        "its file `{name}` has {size} bytes instead of {wanted}"
+    )))
 }
 
 fn read_bounded(file: &Path, most: u64) -> io::Result<Vec<u8>> {

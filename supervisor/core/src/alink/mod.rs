@@ -15,7 +15,7 @@ pub mod version;
 const SHOWN_CHARACTERS: usize = 64;
 
 /// Makes foreign text fit to be shown in one line: bounded, without control characters, and unable to close a back-tick.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut rest = text.chars();
     let mut out: String = rest
         .by_ref()

@@ -17,6 +17,7 @@ fn slot(n: u64) -> Slot {
         version: format!("1.0.{n}").parse().unwrap(),
         sha256: String::new(),
         size: 1,
+        package: None,
     }
 }
 

@@ -24,6 +24,7 @@ fn slot() -> Slot {
         version: "1.0.0".parse().unwrap(),
         sha256: String::new(),
         size: 1,
+        package: None,
     }
 }
 

@@ -2,7 +2,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::{
-    alink::codec::{DigestMethod, OfferFrom, parse_offer},
+    alink::codec::{Digest, DigestMethod, OfferFrom, parse_offer},
     record::{Job, JobId, Record, Slot, SlotId, Stage},
 };
 
@@ -32,9 +32,15 @@ fn digest(n: u8) -> Digest {
 fn want(version: &str, n: u8) -> Wanted {
     Wanted {
         version: version.parse().unwrap(),
-        size: 10,
-        url: "https://firmware.example/x".to_owned(),
-        digests: vec![digest(n)],
+        files: vec![WantedFile {
+            name: None,
+            size: 10,
+            source: Place::Url("https://firmware.example/x".to_owned()),
+            digests: vec![digest(n)],
+            digest_sign: None,
+            seal: None,
+        }],
+        by: Origin::Cloud,
     }
 }
 
@@ -44,6 +50,7 @@ fn slot(id: u64, version: &str) -> Slot {
         version: version.parse().unwrap(),
         sha256: format!("sha-of-{version}"),
         size: 10,
+        package: None,
     }
 }
 
@@ -60,8 +67,13 @@ fn an_offer_of_one_whole_image_over_https_is_wanted_as_it_is() {
         .unwrap()
         .unwrap();
     assert_eq!(wanted.version.as_str(), "1.0.7");
-    assert_eq!(wanted.url, "https://firmware.example/x");
-    assert_eq!((wanted.size, wanted.digests.len()), (10, 1));
+    let [file] = &wanted.files[..] else {
+        panic!("{wanted:?}");
+    };
+    let url = Place::Url("https://firmware.example/x".to_owned());
+    assert_eq!((&file.name, &file.source), (&None, &url));
+    assert_eq!((wanted.size(), wanted.digests().len()), (10, 1));
+    assert_eq!(wanted.by, Origin::Cloud);
 }
 
 #[test]
@@ -84,9 +96,106 @@ fn what_cannot_be_had_is_refused_with_its_reason() {
     assert!(text.contains("1073741825"), "{text}");
     let text = refusal(&json!({"url": "http://firmware.example/x"}), &policy);
     assert!(text.contains("plain http"), "{text}");
-    let stream = json!({"dProtocol": "mqtt", "streamId": 1, "streamFileId": 1, "url": null});
+    let stream = json!({"dProtocol": "mqtt", "streamId": 1, "streamFileId": 1, "url": null,
+        "size": (16 << 20) + 1});
     let text = refusal(&stream, &policy);
     assert!(text.contains("MQTT"), "{text}");
+}
+
+#[test]
+fn an_image_in_blocks_is_wanted_from_its_stream() {
+    let stream = json!({"dProtocol": "mqtt", "streamId": 7, "streamFileId": 1, "url": null});
+    let wanted = wanted(&offer(&stream), &Policy::default())
+        .unwrap()
+        .unwrap();
+    let (stream_id, file_id) = (7, 1);
+    assert_eq!(wanted.files[0].source, Place::Blocks { stream_id, file_id });
+}
+
+fn several(names: &[&str]) -> Json {
+    let file = |name: &&str| {
+        json!({
+            "fileName": name, "fileSize": 4, "fileUrl": format!("https://firmware.example/{name}"),
+            "fileMd5": "d41d8cd98f00b204e9800998ecf8427e",
+        })
+    };
+    json!({"files": names.iter().map(file).collect::<Vec<_>>()})
+}
+
+fn with_entry(name: &str) -> Policy {
+    Policy {
+        entry: Some(name.parse().unwrap()),
+        ..Policy::default()
+    }
+}
+
+#[test]
+fn a_package_of_several_files_is_wanted_whole_and_in_the_order_of_its_names() {
+    let wanted = wanted(&offer(&several(&["oven", "model"])), &with_entry("oven"))
+        .unwrap()
+        .unwrap();
+    let names = wanted.files.iter().map(|file| file.name.as_ref().unwrap());
+    assert_eq!(
+        names.map(FileName::as_str).collect::<Vec<_>>(),
+        ["model", "oven"]
+    );
+    assert_eq!(wanted.size(), 8);
+    assert_eq!(wanted.digests().len(), 1, "it is known by its list");
+}
+
+#[test]
+fn a_package_that_is_not_whole_or_names_what_it_may_not_is_refused() {
+    let entry = with_entry("oven");
+    let refused = [
+        (
+            several(&["oven", "model"]),
+            Policy::default(),
+            "update.entry",
+        ),
+        (
+            several(&["model"]),
+            entry.clone(),
+            "no file is named `oven`",
+        ),
+        (several(&["oven", "OVEN"]), entry.clone(), "two files"),
+        (several(&["oven", "../x"]), entry.clone(), "../x"),
+        (several(&["oven", "slot.json"]), entry, "slot.json"),
+    ];
+    for (changes, policy, word) in refused {
+        let text = refusal(&changes, &policy);
+        assert!(text.contains(word), "{text}");
+    }
+}
+
+#[test]
+fn two_packages_that_share_a_file_are_not_the_same() {
+    let read = |changes: &Json| {
+        wanted(&offer(changes), &with_entry("oven"))
+            .unwrap()
+            .unwrap()
+    };
+    let one = read(&several(&["oven", "model"]));
+    let other = read(&several(&["oven", "sound"]));
+    assert!(one.is_same(&read(&several(&["model", "oven"]))));
+    assert!(!one.is_same(&other));
+}
+
+#[test]
+fn a_signature_in_the_packages_own_text_is_taken_as_text_or_out_of_an_object() {
+    let seal = |text: &str| {
+        let changes = json!({"extData": {"_package_udi": text}});
+        let wanted = wanted(&offer(&changes), &Policy::default())
+            .unwrap()
+            .unwrap();
+        wanted.files[0].seal.clone()
+    };
+    let text = "untrusted comment: x\nRUQ=\n";
+    assert_eq!(seal(text).as_deref(), Some(text));
+    let object = json!({"minisig": text, "note": 1}).to_string();
+    assert_eq!(seal(&object).as_deref(), Some(text));
+    for other in ["", "hello", "{}", "[1]", "{\"minisig\": 1}"] {
+        assert_eq!(seal(other), None, "{other}");
+    }
 }
 
 #[test]

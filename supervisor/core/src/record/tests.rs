@@ -12,6 +12,7 @@ fn slot(n: u64) -> Slot {
         version: format!("1.0.{n}").parse().unwrap(),
         sha256: format!("sha{n}"),
         size: 5,
+        package: None,
     }
 }
 
@@ -28,11 +29,26 @@ fn owed(n: u64) -> Owed {
 #[test]
 fn a_full_record_comes_back_as_it_was() {
     let md5 = digest(DigestMethod::Md5, 7);
+    let file = |name: &str, source| WantedFile {
+        name: Some(name.parse().unwrap()),
+        size: 1 << 33,
+        source,
+        digests: vec![md5],
+        digest_sign: Some("c2lnbg==".to_owned()),
+        seal: Some("untrusted comment: x\n".to_owned()),
+    };
+    let url = "https://firmware.example/x?a=b&c".to_owned();
+    let (stream_id, file_id) = (7, 1);
     let wanted = Wanted {
         version: "2.0.0".parse().unwrap(),
-        size: 1 << 33,
-        url: "https://firmware.example/x?a=b&c".to_owned(),
-        digests: vec![md5],
+        files: vec![
+            file("a", Source::Url(url)),
+            file("b", Source::Blocks { stream_id, file_id }),
+            file("c", Source::Path("/media/usb/c".to_owned())),
+        ],
+        by: Origin::Operator {
+            allow_downgrade: true,
+        },
     };
     let mut ledger = Ledger::new(Record {
         active: Some(slot(1)),
@@ -62,7 +78,9 @@ fn an_older_record_is_read_with_what_it_lacks_left_out() {
     assert_eq!(record, Record::default());
     let older = r#"{"job":{"id":4,"wanted":{"version":"1.0.4","size":5,"url":"u","digests":[]},"stage":"Open"}}"#;
     let record: Record = serde_json::from_str(older).unwrap();
-    assert_eq!(record.job.unwrap().verdict, None);
+    let job = record.job.unwrap();
+    assert_eq!((job.verdict, job.wanted.size()), (None, 5));
+    assert_eq!(job.wanted.files[0].source, Source::Url("u".to_owned()));
 }
 
 #[test]

@@ -16,6 +16,7 @@ impl Cradle {
             version: "1.0.0".parse().unwrap(),
             sha256: String::new(),
             size: 1,
+            package: None,
         };
         let mut out = Vec::new();
         let life = Life::start(Tenure(1), slot, role, Ticks(0), &limits, &mut out);

@@ -45,8 +45,7 @@ impl Update {
         let Some(job) = &mut hands.ledger.record.job else {
             return;
         };
-        let newer = job.wanted.url != wanted.url;
-        job.wanted.url = wanted.url;
+        let newer = job.wanted.renew(wanted);
         hands.ledger.untidy();
         // An address that was asked for is tried even if it is the same: there is no other.
         if let Phase::Fetching(fetching) = &self.phase
@@ -61,7 +60,7 @@ impl Update {
         let Some(current) = current(hands.ledger, job) else {
             return;
         };
-        let size = current.wanted.size;
+        let size = current.wanted.size();
         let Phase::Fetching(fetching) = &mut self.phase else {
             return;
         };

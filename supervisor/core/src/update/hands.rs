@@ -32,16 +32,14 @@ impl Hands<'_, '_> {
             job: job.id,
             slot: SlotId(job.id.0),
             version: job.wanted.version.clone(),
-            url: job.wanted.url.clone(),
-            size: job.wanted.size,
-            digests: job.wanted.digests.clone(),
+            files: job.wanted.files.clone(),
+            entry: self.scene.policy.entry.clone(),
         }));
     }
 
     fn digests(&self) -> Vec<Digest> {
         let job = self.ledger.record.job.as_ref();
-        job.map(|job| job.wanted.digests.clone())
-            .unwrap_or_default()
+        job.map(|job| job.wanted.digests()).unwrap_or_default()
     }
 
     /// How many tries of this build are spent.

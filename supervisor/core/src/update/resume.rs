@@ -42,7 +42,7 @@ impl Update {
                     let born = found.iter().find(|slot| {
                         slot.id.0 == job.id.0
                             && slot.version == job.wanted.version
-                            && slot.size == job.wanted.size
+                            && slot.size == job.wanted.size()
                     });
                     match born {
                         Some(slot) => update.keep_fetched(slot.clone(), hands),

@@ -28,7 +28,7 @@ impl Update {
             (Phase::Idle, _) => 0,
             (Phase::Opening(_), _) => 0,
             (Phase::Fetching(fetching), Some(job)) => {
-                percent(fetching.on_disk, job.wanted.size).min(99)
+                percent(fetching.on_disk, job.wanted.size()).min(99)
             }
             (Phase::Closing(_) | Phase::Regretting(_), _) => 0,
             _ => 100,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::{Happening, World};
 use crate::{
     event::{Event, FetchFault, FetchOrder, JobId, SlotId},
-    record::{Record, Slot},
+    record::{Record, Slot, Source},
 };
 
 /// How many bytes every image has.
@@ -34,6 +34,7 @@ pub(crate) fn build(id: u64, version: &str) -> Slot {
         version: version.parse().unwrap(),
         sha256: format!("sha-of-{version}"),
         size: SIZE,
+        package: None,
     }
 }
 
@@ -96,7 +97,13 @@ impl World {
         let fault = self.durable.disk.downloads.pop_front();
         let job = order.job;
         self.durable.disk.parts.insert(job.0);
-        self.fetches.addresses.push(order.url.clone());
+        let [file] = &order.files[..] else {
+            panic!("{order:?}");
+        };
+        let Source::Url(url) = &file.source else {
+            panic!("{order:?}");
+        };
+        self.fetches.addresses.push(url.clone());
         let before = self.fetches.under_way.insert(job, (order, fault));
         assert!(before.is_none(), "the same job is fetched twice at once");
         self.later(10, Happening::FetchStep(job, 1));

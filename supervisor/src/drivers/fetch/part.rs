@@ -13,7 +13,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use supervisor_core::{alink::codec::Digest, event::FetchFault};
+use supervisor_core::{event::FetchFault, record::WantedFile};
 
 use super::sink::{Sink, on_disk};
 use crate::drivers::store::{at, layout::note_of};
@@ -53,21 +53,17 @@ pub(crate) struct Part {
 
 impl Part {
     /// Takes up what is there, or begins with nothing.
-    pub(crate) async fn open(
-        place: PathBuf,
-        size: u64,
-        digests: &[Digest],
-        buffer: usize,
-    ) -> Result<Self, FetchFault> {
+    pub(crate) async fn open(place: PathBuf, file: &WantedFile) -> Result<Self, FetchFault> {
+        let size = file.size;
         let path = place.clone();
         let note = on_disk(move || Ok(read(&path, size))).await?;
         let begun = note.is_some();
         let mut note = note.unwrap_or_default();
         (note.form, note.size) = (FORM, size);
         let sink = if begun {
-            Sink::resume(place.clone(), digests, buffer, size).await?
+            Sink::resume(place.clone(), &file.digests, size).await?
         } else {
-            Sink::create(place.clone(), digests, buffer).await?
+            Sink::create(place.clone(), &file.digests).await?
         };
         // What a killed process had fetched was not counted; what lies on the disk was fetched for certain.
         note.received = note.received.max(sink.taken());
@@ -161,8 +157,10 @@ fn read(part: &Path, size: u64) -> Option<PartNote> {
     (note.form == FORM && note.size == size).then_some(note)
 }
 
-/// Removes a part and what lies beside it. What stays is removed at the next start.
-pub(crate) fn remove(part: &Path) {
-    let _ = fs::remove_file(part);
-    let _ = fs::remove_file(note_of(part));
+/// Removes parts and what lies beside them. What stays is removed at the next start.
+pub(crate) fn remove_all(parts: &[PathBuf]) {
+    for part in parts {
+        let _ = fs::remove_file(part);
+        let _ = fs::remove_file(note_of(part));
+    }
 }

@@ -11,6 +11,9 @@ use supervisor_core::{alink::codec::Digest, event::FetchFault};
 use super::verify::Verifier;
 use crate::drivers::store::at;
 
+/// Bytes of an image in memory at a time; the network's own buffers come on top.
+pub(crate) const BUFFER: usize = 64 * 1024;
+
 /// How many buffers of a part are hashed again in one go; between two of them a download can be left.
 const REHASHED_AT_ONCE: usize = 64;
 
@@ -21,7 +24,6 @@ pub(crate) struct Sink {
     inner: Option<Inner>,
     path: PathBuf,
     fresh: Verifier,
-    size: usize,
     taken: u64,
     written: u64,
 }
@@ -35,12 +37,8 @@ struct Inner {
 
 impl Sink {
     /// An empty file.
-    pub(crate) async fn create(
-        path: PathBuf,
-        digests: &[Digest],
-        size: usize,
-    ) -> Result<Self, FetchFault> {
-        let mut sink = Self::open(path, digests, size).await?;
+    pub(crate) async fn create(path: PathBuf, digests: &[Digest]) -> Result<Self, FetchFault> {
+        let mut sink = Self::open(path, digests).await?;
         sink.clear().await?;
         Ok(sink)
     }
@@ -49,15 +47,14 @@ impl Sink {
     pub(crate) async fn resume(
         path: PathBuf,
         digests: &[Digest],
-        size: usize,
         promised: u64,
     ) -> Result<Self, FetchFault> {
-        let mut sink = Self::open(path, digests, size).await?;
+        let mut sink = Self::open(path, digests).await?;
         loop {
             let mut inner = sink.inner.take().expect("no write is under way");
             let path = sink.path.clone();
             let (inner, read) = on_disk(move || {
-                let read = inner.rehash(size).map_err(|why| at(&path, &why))?;
+                let read = inner.rehash().map_err(|why| at(&path, &why))?;
                 Ok((inner, read))
             })
             .await?;
@@ -74,7 +71,7 @@ impl Sink {
         }
     }
 
-    async fn open(path: PathBuf, digests: &[Digest], size: usize) -> Result<Self, FetchFault> {
+    async fn open(path: PathBuf, digests: &[Digest]) -> Result<Self, FetchFault> {
         let place = path.clone();
         let file = on_disk(move || {
             let mut options = OpenOptions::new();
@@ -87,11 +84,10 @@ impl Sink {
             inner: Some(Inner {
                 file,
                 verifier: fresh.clone(),
-                buffer: Vec::with_capacity(size),
+                buffer: Vec::with_capacity(BUFFER),
             }),
             path,
             fresh,
-            size,
             taken: 0,
             written: 0,
         })
@@ -133,11 +129,11 @@ impl Sink {
         self.taken += bytes.len() as u64;
         while !bytes.is_empty() {
             let inner = self.inner.as_mut().expect("no write is under way");
-            let room = self.size - inner.buffer.len();
+            let room = BUFFER - inner.buffer.len();
             let (now, later) = bytes.split_at(room.min(bytes.len()));
             inner.buffer.extend_from_slice(now);
             bytes = later;
-            if inner.buffer.len() == self.size {
+            if inner.buffer.len() == BUFFER {
                 self.flush().await?;
             }
         }
@@ -188,12 +184,13 @@ impl Sink {
 
 impl Inner {
     /// Hashes the next bytes of the file; none at its end.
-    fn rehash(&mut self, size: usize) -> io::Result<u64> {
+    fn rehash(&mut self) -> io::Result<u64> {
         let mut read = 0;
         for _ in 0..REHASHED_AT_ONCE {
             self.buffer.clear();
-            let room = u64::try_from(size).unwrap_or(u64::MAX);
-            let got = (&self.file).take(room).read_to_end(&mut self.buffer)?;
+            let got = (&self.file)
+                .take(BUFFER as u64)
+                .read_to_end(&mut self.buffer)?;
             self.verifier.pass(&self.buffer);
             read += got as u64;
             if got == 0 {

@@ -1,10 +1,11 @@
 mod resume;
 
-use std::{fs, net::SocketAddr, path::Path};
+use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
 use supervisor_core::{
     alink::codec::{Digest, DigestMethod},
-    event::SlotId,
+    event::{Event, FetchFault, SlotId},
+    record::{Slot, Source, WantedFile},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -91,6 +92,17 @@ fn digests(image: &[u8]) -> Vec<Digest> {
     ]
 }
 
+fn wanted(url: String, image: &[u8]) -> WantedFile {
+    WantedFile {
+        name: None,
+        size: image.len() as u64,
+        source: Source::Url(url),
+        digests: digests(image),
+        digest_sign: None,
+        seal: None,
+    }
+}
+
 /// A state folder with a fetch driver.
 struct Case {
     _folder: tempfile::TempDir,
@@ -122,9 +134,8 @@ impl Case {
             job: JOB,
             slot: SlotId(2),
             version: "1.0.7".parse().unwrap(),
-            url,
-            size: image.len() as u64,
-            digests: digests(image),
+            files: vec![wanted(url, image)],
+            entry: None,
         });
     }
 
@@ -295,7 +306,7 @@ async fn redirects_to_other_schemes_or_without_end_are_refused() {
         assert_eq!(fault, FetchFault::Redirected { to });
     }
     let mut case = case();
-    let round = (0..=MOST_REDIRECTS)
+    let round = (0..=http::MOST_REDIRECTS)
         .map(|_| Act::Say(redirect_to("/again")))
         .collect();
     let address = serve(round).await;
@@ -306,7 +317,7 @@ async fn redirects_to_other_schemes_or_without_end_are_refused() {
 
 #[test]
 fn an_image_never_comes_from_a_less_safe_place_than_the_one_before() {
-    let may = |from: &str, to: &str| may_lead(&from.parse().unwrap(), &to.parse().unwrap());
+    let may = |from: &str, to: &str| http::may_lead(&from.parse().unwrap(), &to.parse().unwrap());
     assert!(may("https://a/", "https://b/"));
     assert!(may("http://a/", "https://b/"));
     assert!(may("http://a/", "http://b/"));

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use supervisor_core::{alink::codec::Digest, record::Slot};
+use supervisor_core::{
+    alink::codec::Digest,
+    record::{Slot, WantedFile},
+};
 
 /// The name of a worker's program in its slot.
 pub(crate) const IMAGE: &str = if cfg!(windows) {
@@ -85,21 +88,20 @@ impl Layout {
         self.slots().join(format!("{}-{}", slot.id.0, slot.version))
     }
 
+    /// The program in a slot.
     pub(crate) fn image(&self, slot: &Slot) -> PathBuf {
-        self.slot(slot).join(IMAGE)
+        let package = slot.package.as_ref();
+        let name = package.map_or(IMAGE, |package| package.entry.as_str());
+        self.slot(slot).join(name)
     }
 
-    /// Where an image that has these digests is collected; it is known by the first. An offer has at least one.
-    pub(crate) fn part_of(&self, digests: &[Digest]) -> PathBuf {
-        match digests.first() {
-            Some(digest) => self.part(digest),
-            None => self.parts().join("nameless.part"),
-        }
-    }
-
-    /// Where an image with this digest is collected.
-    pub(crate) fn part(&self, digest: &Digest) -> PathBuf {
-        self.parts().join(format!("{digest}.part"))
+    /// Where a file is collected: known by the first of its digests, so that it belongs to whatever address brings the same bytes.
+    pub(crate) fn part_of(&self, file: &WantedFile) -> PathBuf {
+        let digest = file.digests.first();
+        let digest = digest.map_or_else(|| "nameless".to_owned(), Digest::to_string);
+        let name = file.name.as_ref();
+        let name = name.map_or_else(String::new, |name| format!("-{name}"));
+        self.parts().join(format!("{digest}{name}.part"))
     }
 }
 

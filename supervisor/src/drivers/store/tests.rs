@@ -17,6 +17,7 @@ fn slot(id: u64, size: u64) -> Slot {
         version: "1.0.7".parse().unwrap(),
         sha256: "00".repeat(32),
         size,
+        package: None,
     }
 }
 
@@ -24,7 +25,7 @@ fn born(layout: &Layout, id: u64) -> Slot {
     let part = layout.parts().join("x.part");
     fs::write(&part, b"program").unwrap();
     let slot = slot(id, 7);
-    birth::birth(layout, &part, &slot).unwrap();
+    birth::birth(layout, &[part], &slot).unwrap();
     slot
 }
 
@@ -296,10 +297,17 @@ async fn too_many_waiting_writes_fail_at_once() {
 fn only_the_part_of_the_job_in_the_record_outlives_a_start() {
     use supervisor_core::{
         alink::codec::{Digest, DigestMethod},
-        record::{Job, Stage, Wanted},
+        record::{Origin, Source, Stage, Wanted, WantedFile},
     };
 
-    let digest = |byte: &str| Digest::from_hex(DigestMethod::Md5, &byte.repeat(16)).unwrap();
+    let file = |byte: &str| WantedFile {
+        name: None,
+        size: 7,
+        source: Source::Url("https://firmware.example/".to_owned()),
+        digests: vec![Digest::from_hex(DigestMethod::Md5, &byte.repeat(16)).unwrap()],
+        digest_sign: None,
+        seal: None,
+    };
     let folder = tempfile::tempdir().unwrap();
     let (mut state, _) = open(folder.path());
     let layout = state.layout().clone();
@@ -307,9 +315,8 @@ fn only_the_part_of_the_job_in_the_record_outlives_a_start() {
         id: supervisor_core::event::JobId(3),
         wanted: Wanted {
             version: "1.0.7".parse().unwrap(),
-            size: 7,
-            url: "https://firmware.example/".to_owned(),
-            digests: vec![digest("0a")],
+            files: vec![file("0a")],
+            by: Origin::Cloud,
         },
         stage: Stage::Open,
         verdict: None,
@@ -326,9 +333,9 @@ fn only_the_part_of_the_job_in_the_record_outlives_a_start() {
         names.sort();
         names
     };
-    let part = layout.part(&digest("0a"));
+    let part = layout.part_of(&file("0a"));
     let kept = vec![layout::note_of(&part), part.clone()];
-    let other = layout.part(&digest("0b"));
+    let other = layout.part_of(&file("0b"));
     let half = part.with_extension("meta-new");
     for path in [&part, &kept[0], &other, &layout::note_of(&other), &half] {
         fs::write(path, b"pro").unwrap();

@@ -91,6 +91,8 @@ pub struct FileOffer {
     pub url: Url,
     /// Its digests, at least one.
     pub digests: Vec<Digest>,
+    /// The platform's signature over the digest, Base64, unverified.
+    pub digest_sign: Option<String>,
 }
 
 /// An offer that cannot be understood, and for whom it was.
@@ -272,9 +274,7 @@ fn offer(
         size,
         source,
         digests,
-        digest_sign: data
-            .text("digestsign", LONGEST_SIGNATURE)?
-            .map(str::to_owned),
+        digest_sign: digest_sign(data)?,
         is_diff: is_diff(data)?,
         package_udi: ext_data.remove("_package_udi"),
         ext_data,
@@ -331,6 +331,7 @@ fn files(
             size: fields.need_whole("fileSize", 1, SIZE)?,
             url: url(fields, "fileUrl")?,
             digests: digests(fields, "fileSign", "fileMd5", method)?,
+            digest_sign: digest_sign(fields)?,
         })
     };
     entries.iter().enumerate().map(file).collect()
@@ -399,6 +400,12 @@ fn digests(
         }
         .into()),
     }
+}
+
+/// Of several files each has its own, under the same name as that of one file.
+fn digest_sign(fields: Fields<'_>) -> Result<Option<String>, ReadFault> {
+    let text = fields.text("digestsign", LONGEST_SIGNATURE)?;
+    Ok(text.map(str::to_owned))
 }
 
 fn is_diff(data: Fields<'_>) -> Result<bool, ReadFault> {

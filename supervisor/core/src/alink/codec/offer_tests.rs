@@ -131,7 +131,8 @@ fn several_files_are_understood_and_their_sizes_added() {
             name: "b".into(),
             size: 432_945,
             url: url("https://h/f"),
-            digests: vec![md5()]
+            digests: vec![md5()],
+            digest_sign: None,
         }
     );
 

@@ -57,7 +57,7 @@ impl Broken {
             Some(&(CUT as u64)),
             "all that came is told"
         );
-        let part = case.layout.part_of(&digests(&image));
+        let part = case.layout.part_of(&wanted(String::new(), &image));
         assert_eq!(fs::read(part).unwrap(), &image[..CUT]);
         let request = requests.recv().await.unwrap();
         assert!(!request.contains("range:"), "{request}");
@@ -78,7 +78,9 @@ impl Broken {
     }
 
     fn part(&self) -> std::path::PathBuf {
-        self.case.layout.part_of(&digests(&self.image))
+        self.case
+            .layout
+            .part_of(&wanted(String::new(), &self.image))
     }
 
     /// The next try, its progress and what was asked.
@@ -345,7 +347,7 @@ async fn a_supervisor_that_ends_leaves_the_part() {
             break;
         }
     }
-    let part = case.layout.part_of(&digests(&image));
+    let part = case.layout.part_of(&wanted(String::new(), &image));
     let there = fs::read(&part).unwrap();
     assert!(there.len() < 300_000 && image.starts_with(&there));
     let (events, happened) = mpsc::channel(4);

@@ -1,0 +1,223 @@
+//! One try of a download: every file of a build, one after the other, and then the slot.
+//!
+//! A build becomes a slot whole or not at all. What does not match the digests may be the fault of a part from before; therefore a file is
+//! started over once, and what would be a second time is a fault.
+
+use std::path::PathBuf;
+
+use supervisor_core::{
+    event::{Event, FetchFault, FetchOrder},
+    record::{Package, Slot, SlotFile, Source, WantedFile},
+};
+use tokio::{
+    sync::oneshot::{self, error::TryRecvError},
+    task::JoinHandle,
+};
+
+use super::{
+    http,
+    intake::Intake,
+    local,
+    part::{self, Part},
+    sink::on_disk,
+};
+use crate::{
+    config::Fetching,
+    drivers::{
+        Events,
+        store::{
+            birth::{birth, remove_if_there},
+            layout::Layout,
+        },
+    },
+};
+
+/// One try of a download.
+pub(super) struct Errand {
+    pub(super) settings: Fetching,
+    pub(super) layout: Layout,
+    pub(super) events: Events,
+    pub(super) order: FetchOrder,
+}
+
+impl Errand {
+    /// Ends with the part that can be gone on with as it is, if there is one.
+    pub(super) async fn run(
+        self,
+        mut left: oneshot::Receiver<()>,
+        former: Option<JoinHandle<Option<Part>>>,
+    ) -> Option<Part> {
+        let job = self.order.job;
+        let mut part = match former {
+            Some(former) => former.await.ok().flatten(),
+            None => None,
+        };
+        let ended = tokio::select! {
+            biased;
+            _ = &mut left => return None,
+            ended = self.bring_all(&mut part) => ended,
+        };
+        let event = match ended {
+            Err(fault) => {
+                let stays = fault.may_pass()
+                    || matches!(fault, FetchFault::Status(_) | FetchFault::DaySpent { .. });
+                part = part.filter(|part| stays && part.sink_is_whole());
+                if !stays {
+                    let places = self.places();
+                    // One that stays is removed at the next start.
+                    let _ = tokio::task::spawn_blocking(move || part::remove_all(&places)).await;
+                } else if let Some(part) = &mut part {
+                    self.put_down(part).await;
+                }
+                Event::FetchFailed { job, fault }
+            }
+            Ok(sums) => match self.to_slot(sums).await {
+                Ok(slot) => {
+                    if left.try_recv() != Err(TryRecvError::Empty) {
+                        let folder = self.layout.slot(&slot);
+                        // One that stays is found at the next start, and removed then.
+                        let _ = tokio::task::spawn_blocking(move || remove_if_there(&folder)).await;
+                        return None;
+                    }
+                    Event::Fetched { job, slot }
+                }
+                Err(fault) => Event::FetchFailed { job, fault },
+            },
+        };
+        if left.try_recv() == Err(TryRecvError::Empty) {
+            // Fails only when the spine has ended.
+            let _ = self.events.send(event).await;
+        }
+        part.filter(Part::sink_is_whole)
+    }
+
+    fn places(&self) -> Vec<PathBuf> {
+        let files = self.order.files.iter();
+        files.map(|file| self.layout.part_of(file)).collect()
+    }
+
+    /// Brings what was had to the disk, so that the next try need not fetch it again.
+    async fn put_down(&self, part: &mut Part) {
+        let told = part.written();
+        // A disk that does not take it is met again by the next try, and told then.
+        let put = part.sink().flush().await;
+        if put.is_ok() && part.save().await.is_ok() && part.written() > told {
+            let mut base = 0;
+            for file in &self.order.files {
+                if part.fits(&self.layout.part_of(file), file.size) {
+                    Intake::new(self, file, base, part).tell().await;
+                }
+                base += file.size;
+            }
+        }
+    }
+
+    /// Fetches what is missing of every file and verifies each; their SHA-256 in the order of the files.
+    async fn bring_all(&self, kept: &mut Option<Part>) -> Result<Vec<String>, FetchFault> {
+        let mut carried = kept.take();
+        let mut sums = Vec::with_capacity(self.order.files.len());
+        let mut base = 0;
+        for file in &self.order.files {
+            let place = self.layout.part_of(file);
+            let part = match carried.take_if(|part| part.fits(&place, file.size)) {
+                Some(part) => part,
+                None => Part::open(place, file).await?,
+            };
+            let part = kept.insert(part);
+            sums.push(self.bring(file, base, part).await?);
+            base += file.size;
+        }
+        Ok(sums)
+    }
+
+    /// Fetches what is missing of a file and verifies the whole.
+    async fn bring(
+        &self,
+        file: &WantedFile,
+        base: u64,
+        part: &mut Part,
+    ) -> Result<String, FetchFault> {
+        let mut intake = Intake::new(self, file, base, part);
+        loop {
+            let (reused, begun) = (intake.taken(), intake.received());
+            if reused > 0 {
+                intake.tell().await;
+            }
+            if reused < file.size {
+                match &file.source {
+                    Source::Url(url) => http::bring(url, &mut intake).await?,
+                    Source::Path(path) => local::bring(path, &mut intake).await?,
+                    Source::Blocks { .. } => {
+                        let why = "they cannot be asked for".to_owned();
+                        return Err(FetchFault::BadBlocks { why });
+                    }
+                }
+                intake.is_whole()?;
+            }
+            match intake.finish().await {
+                Ok(sha256) => {
+                    let (network, all) = (intake.received() - begun, intake.received());
+                    let twice = all.saturating_sub(file.size);
+                    tracing::info!(
+                        job = self.order.job.0,
+                        "the image is complete: {network} bytes came from the network in this try and {reused} were there; \
+                         {twice} were fetched twice"
+                    );
+                    return Ok(sha256);
+                }
+                // Perhaps the part was bad and not what came after it.
+                Err(fault @ FetchFault::OtherDigest { .. }) if reused > 0 => {
+                    intake.start_over(fault).await?;
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    async fn to_slot(&self, sums: Vec<String>) -> Result<Slot, FetchFault> {
+        let FetchOrder {
+            slot: id,
+            version,
+            files,
+            entry,
+            ..
+        } = &self.order;
+        let mut slot = Slot {
+            id: *id,
+            version: version.clone(),
+            sha256: String::new(),
+            size: 0,
+            package: None,
+        };
+        let named = files.iter().zip(sums);
+        match entry
+            .as_ref()
+            .filter(|_| files.iter().any(|it| it.name.is_some()))
+        {
+            Some(entry) => {
+                let files = named.filter_map(|(file, sha256)| {
+                    let (name, size) = (file.name.clone()?, file.size);
+                    Some(SlotFile { name, size, sha256 })
+                });
+                let package = Package {
+                    entry: entry.clone(),
+                    files: files.collect(),
+                };
+                (slot.size, slot.sha256) = package.identity();
+                slot.package = Some(package);
+            }
+            None => {
+                for (file, sha256) in named {
+                    (slot.size, slot.sha256) = (file.size, sha256);
+                }
+            }
+        }
+        let (layout, parts) = (self.layout.clone(), self.places());
+        on_disk(move || {
+            birth(&layout, &parts, &slot)?;
+            part::remove_all(&parts);
+            Ok(slot)
+        })
+        .await
+    }
+}
