@@ -106,6 +106,12 @@ impl Emulator {
         self.0.shared.add_firmware(package)
     }
 
+    /// Puts any text in the place of a file's signature, or takes it away, wherever the package carries it: offers made and
+    /// requests answered from now on have the new one. Returns the changed package, if there are such a package and file.
+    pub fn set_minisig(&self, firmware: u64, file: usize, text: Option<&str>) -> Option<Firmware> {
+        self.0.shared.set_minisig(firmware, file, text)
+    }
+
     /// Gives a product a remote configuration (document 89308). Blocks while it writes it.
     ///
     /// # Errors

@@ -38,6 +38,17 @@ pub enum FaultName {
     ServerErrorThenOk,
     /// Status 302 to `to`: `path` (another path, the default), `scheme` (from http to https or back) or a whole URL.
     Redirect,
+    /// A signature at `<url>.minisig` is not there: status 404. Only this and the next four touch such requests.
+    MinisigMissing,
+    /// It has one wrong letter (drawn from the seed) where the file is signed; it stays well-formed and names the same key.
+    MinisigGarbled,
+    /// It goes on for `n` (1 MiB if absent) bytes after its end.
+    MinisigLonger,
+    /// Its head comes, and nothing more until the fault is cleared.
+    MinisigStall,
+    /// Status `n` (503 if absent) instead of it; strikes once unless a count is given.
+    #[serde(rename = "minisig-5xx-then-ok")]
+    MinisigErrorThenOk,
     /// A QoS 1 publish of the device is taken but not acknowledged.
     WithholdPuback,
     /// `n` ms (0 if absent) after its login another session with its identity closes the device's connection.
@@ -62,6 +73,13 @@ pub enum FaultName {
     LostReply,
     /// A request for a file block is answered with a header of code `n` (500 if absent) and no block.
     ErrorHeader,
+}
+
+impl FaultName {
+    /// Whether it is over after one strike unless told otherwise.
+    fn passes(self) -> bool {
+        matches!(self, Self::ServerErrorThenOk | Self::MinisigErrorThenOk)
+    }
 }
 
 impl fmt::Display for FaultName {
@@ -93,7 +111,8 @@ pub struct Fault {
     /// Its number, whose meaning stands with the name.
     #[serde(default)]
     pub n: Option<u64>,
-    /// After how many strikes it is over; never if absent (except [`FaultName::ServerErrorThenOk`]: once).
+    /// After how many strikes it is over; never if absent (except [`FaultName::ServerErrorThenOk`] and
+    /// [`FaultName::MinisigErrorThenOk`]: once).
     #[serde(default)]
     pub count: Option<u64>,
     /// With which chance, 0 to 1, an occasion becomes a strike.
@@ -115,7 +134,7 @@ impl Fault {
     /// The fault with its defaults, striking at every occasion.
     #[must_use]
     pub fn new(name: FaultName) -> Self {
-        let count = (name == FaultName::ServerErrorThenOk).then_some(1);
+        let count = name.passes().then_some(1);
         Self {
             name,
             n: None,
@@ -183,7 +202,7 @@ pub(crate) struct Faults(BTreeMap<FaultName, Armed>);
 impl Faults {
     pub(crate) fn set(&mut self, fault: Fault) {
         let struck = self.struck(fault.name);
-        let once = (fault.name == FaultName::ServerErrorThenOk).then_some(1);
+        let once = fault.name.passes().then_some(1);
         self.0.insert(
             fault.name,
             Armed {
@@ -246,6 +265,8 @@ mod tests {
             "5xx-then-ok",
             "kick-same-device",
             "wrong-crc",
+            "minisig-garbled",
+            "minisig-5xx-then-ok",
         ] {
             let parsed: FaultName = name.parse().unwrap();
             assert_eq!(parsed.to_string(), name);
@@ -277,10 +298,12 @@ mod tests {
 
     #[test]
     fn a_server_error_is_over_after_one_strike_even_when_set_from_json() {
-        let mut faults = Faults::default();
-        faults.set(serde_json::from_str(r#"{"name":"5xx-then-ok"}"#).unwrap());
-        assert!(faults.strike(FaultName::ServerErrorThenOk).is_some());
-        assert!(faults.strike(FaultName::ServerErrorThenOk).is_none());
+        for name in [FaultName::ServerErrorThenOk, FaultName::MinisigErrorThenOk] {
+            let mut faults = Faults::default();
+            faults.set(serde_json::from_str(&format!(r#"{{"name":"{name}"}}"#)).unwrap());
+            assert!(faults.strike(name).is_some());
+            assert!(faults.strike(name).is_none());
+        }
     }
 
     #[test]

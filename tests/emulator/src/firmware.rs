@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use crate::login::keyed_digest;
+use crate::minisig::{Carrier, Minisig};
 use crate::shared::Shared;
 use crate::wire::{base64, hex};
 
@@ -72,6 +73,10 @@ pub struct Package {
     pub custom: Option<String>,
     /// An RSA-2048 private key in PKCS #8 PEM: each file's digest is then signed and sent as `digestsign`.
     pub digest_key: Option<String>,
+    /// The publisher's signatures, if it is signed.
+    pub minisig: Option<Minisig>,
+    /// How the signature of the one file reaches the device; several files have theirs at their URLs in any case.
+    pub carrier: Carrier,
 }
 
 impl Package {
@@ -97,6 +102,8 @@ impl Package {
             source_version: None,
             custom: None,
             digest_key: None,
+            minisig: None,
+            carrier: Carrier::default(),
         }
     }
 
@@ -137,6 +144,8 @@ pub struct Firmware {
     pub source_version: Option<String>,
     /// The custom text.
     pub custom: Option<String>,
+    /// How its signatures reach the device, if it has any.
+    pub carrier: Carrier,
     /// Its files in order.
     pub files: Vec<StoredFile>,
 }
@@ -152,6 +161,8 @@ pub struct StoredFile {
     pub sign: String,
     /// The signed digest, in base64.
     pub digest_sign: Option<String>,
+    /// The publisher's signature, or what was put in its place.
+    pub minisig: Option<String>,
     /// Where it lies.
     pub path: PathBuf,
 }
@@ -166,9 +177,22 @@ pub enum PackageError {
     /// No file, or more than 20.
     #[error("package with {0} files, but 1 to 20 are allowed")]
     FileCount(usize),
-    /// The custom text is too long.
+    /// The custom text, with the signature if it carries that, is too long.
     #[error("custom text of {0} characters, but 4096 are allowed")]
     Custom(usize),
+    /// The custom text cannot also carry the signature.
+    #[error(
+        "custom text leaves no room for the signature: carry it as `udi-json` beside a JSON object, or at the `url`"
+    )]
+    CustomTaken,
+    /// Not one signature, or the lack of one, for each file.
+    #[error("{texts} signatures for {files} files")]
+    Minisigs {
+        /// How many signatures there are.
+        texts: usize,
+        /// How many files.
+        files: usize,
+    },
     /// A file could not be read or written.
     #[error("file `{path}` cannot be taken")]
     File {
@@ -195,10 +219,6 @@ impl Package {
         if self.files.is_empty() || self.files.len() > MOST_FILES {
             return Err(PackageError::FileCount(self.files.len()));
         }
-        let custom = self.custom.as_ref().map_or(0, |text| text.chars().count());
-        if custom > LONGEST_CUSTOM {
-            return Err(PackageError::Custom(custom));
-        }
         let mut files = Vec::new();
         for (index, source) in self.files.into_iter().enumerate() {
             files.push(store_file(
@@ -208,15 +228,35 @@ impl Package {
                 self.digest_key.as_deref(),
             )?);
         }
-        Ok(Firmware {
+        let module = self.module.unwrap_or_else(|| DEFAULT_MODULE.to_owned());
+        if let Some(minisig) = self.minisig {
+            minisig.put(&self.version, &module, &mut files)?;
+        }
+        let carrier = if files.len() > 1 {
+            Carrier::Url
+        } else {
+            self.carrier
+        };
+        let firmware = Firmware {
             id,
             version: self.version,
-            module: self.module.unwrap_or_else(|| DEFAULT_MODULE.to_owned()),
+            module,
             sign_method: self.sign_method,
             source_version: self.source_version,
             custom: self.custom,
+            carrier,
             files,
-        })
+        };
+        if !firmware.custom_fits() {
+            return Err(PackageError::CustomTaken);
+        }
+        match firmware
+            .package_udi()
+            .map_or(0, |text| text.chars().count())
+        {
+            length if length > LONGEST_CUSTOM => Err(PackageError::Custom(length)),
+            _ => Ok(firmware),
+        }
     }
 }
 
@@ -255,6 +295,7 @@ fn store_file(
         size,
         sign: hex(&digest),
         digest_sign,
+        minisig: None,
         path,
     })
 }
@@ -351,6 +392,15 @@ impl Shared {
         let firmware = package.store(id, &folder)?;
         self.act(|world, _| world.firmware.insert(id, firmware.clone()));
         Ok(firmware)
+    }
+
+    /// Puts a text, or none, in the place of a file's signature; the changed package, if there are such a package and file.
+    pub(crate) fn set_minisig(&self, id: u64, file: usize, text: Option<&str>) -> Option<Firmware> {
+        self.act(|world, _| {
+            let firmware = world.firmware.get_mut(&id)?;
+            firmware.files.get_mut(file)?.minisig = text.map(str::to_owned);
+            Some(firmware.clone())
+        })
     }
 
     pub(crate) fn set_config(&self, product_key: &str, content: &[u8]) -> Result<(), PackageError> {

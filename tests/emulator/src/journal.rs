@@ -114,6 +114,16 @@ pub enum What {
         /// Whether that was all that belonged to the response.
         whole: bool,
     },
+    /// A publisher's signature was asked for at `<url>.minisig`. Neither a request for firmware nor sent bytes are told of it,
+    /// so that those can be added up.
+    Minisig {
+        /// Path without the token.
+        path: String,
+        /// The status of the answer.
+        status: u16,
+        /// Whether it came over TLS.
+        tls: bool,
+    },
     /// Something worth knowing that is none of the above, such as a message nobody can read.
     Note {
         /// One line.

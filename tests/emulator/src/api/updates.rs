@@ -1,5 +1,6 @@
 //! Firmware packages and jobs.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -11,7 +12,8 @@ use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 
 use super::{Answered, Api, Condition, Failed, blocking, json_body, ok};
-use crate::firmware::{Package, SignMethod, Source};
+use crate::firmware::{Package, PackageError, SignMethod, Source};
+use crate::minisig::{self, Carrier, Minisig};
 use crate::platform::World;
 use crate::platform::rollout::{JobError, Rollout};
 use crate::shared::Shared;
@@ -46,16 +48,23 @@ struct NewFirmware {
     custom: Option<String>,
     #[serde(default)]
     digest_key: Option<String>,
+    /// The publisher's signature of the one file.
+    #[serde(default)]
+    minisig: Option<String>,
+    /// How it reaches the device.
+    #[serde(default)]
+    carrier: Option<Carrier>,
     /// The file's name, for an upload.
     #[serde(default)]
     name: Option<String>,
     /// The files, when they are used where they lie.
     #[serde(default)]
-    paths: Vec<std::path::PathBuf>,
+    paths: Vec<PathBuf>,
 }
 
 impl NewFirmware {
     fn package(self, files: Vec<Source>) -> Package {
+        let minisig = self.minisig.map(|text| Minisig::Given(vec![Some(text)]));
         Package {
             version: self.version,
             module: self.module,
@@ -64,6 +73,8 @@ impl NewFirmware {
             source_version: self.source_version,
             custom: self.custom,
             digest_key: self.digest_key,
+            minisig,
+            carrier: self.carrier.unwrap_or_default(),
         }
     }
 }
@@ -71,9 +82,10 @@ impl NewFirmware {
 /// The body is the file, written to disk as it comes.
 async fn firmware_upload(
     State(api): State<Api>,
-    Query(new): Query<NewFirmware>,
+    Query(mut new): Query<NewFirmware>,
     body: Body,
 ) -> Answered {
+    new.minisig = new.minisig.as_deref().map(with_pluses);
     let (number, folder) = api
         .shared
         .act(|world, _| (world.number(), world.folder.clone()));
@@ -101,13 +113,40 @@ async fn firmware_upload(
     add_firmware(api.shared, new.package(vec![Source::Path(path)])).await
 }
 
+/// A `+` written plainly into a query arrives as a blank. The lines of base64, every second one, have none of their own.
+fn with_pluses(text: &str) -> String {
+    let lines = text.split('\n').enumerate().map(|(at, line)| match at % 2 {
+        1 => line.replace(' ', "+"),
+        _ => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Signatures lying beside the files are served beside them too, unless the request brings one or says otherwise.
 async fn firmware_by_path(State(api): State<Api>, body: Bytes) -> Answered {
     let mut new: NewFirmware = json_body(&body)?;
-    let files = std::mem::take(&mut new.paths)
-        .into_iter()
-        .map(Source::Path)
-        .collect();
-    add_firmware(api.shared, new.package(files)).await
+    let paths = std::mem::take(&mut new.paths);
+    let carrier = new.carrier;
+    let given = new.minisig.is_some();
+    let mut package = new.package(paths.iter().cloned().map(Source::Path).collect());
+    if !given {
+        let texts = blocking(move || beside(&paths)).await??;
+        if texts.iter().any(Option::is_some) {
+            package.minisig = Some(Minisig::Given(texts));
+            package.carrier = carrier.unwrap_or(Carrier::Url);
+        }
+    }
+    add_firmware(api.shared, package).await
+}
+
+fn beside(paths: &[PathBuf]) -> Result<Vec<Option<String>>, PackageError> {
+    let read = |path: &PathBuf| {
+        minisig::beside(path).map_err(|source| PackageError::File {
+            path: format!("{}{}", path.display(), minisig::SUFFIX).into(),
+            source,
+        })
+    };
+    paths.iter().map(read).collect()
 }
 
 async fn add_firmware(shared: Arc<Shared>, package: Package) -> Answered {

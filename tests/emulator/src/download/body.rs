@@ -51,7 +51,7 @@ impl FileBody {
             if stall.is_some_and(|at| at <= *sent) {
                 stall = None;
                 stream.flush().await?;
-                stalled(stream, shared).await?;
+                stalled(stream, shared, FaultName::Stall).await?;
             }
             let mut size = PIECE.min(end - *sent);
             if let Some(at) = stall {
@@ -89,10 +89,14 @@ impl FileBody {
 }
 
 /// Waits until the fault is cleared or the client hangs up.
-async fn stalled<S: AsyncRead + Unpin>(stream: &mut S, shared: &Shared) -> std::io::Result<()> {
+pub(super) async fn stalled<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    shared: &Shared,
+    fault: FaultName,
+) -> std::io::Result<()> {
     let mut changes = shared.changes();
     let mut byte = [0];
-    while shared.look(|world| world.faults.is_set(FaultName::Stall)) {
+    while shared.look(|world| world.faults.is_set(fault)) {
         tokio::select! {
             changed = changes.changed() => if changed.is_err() { return Ok(()) },
             read = stream.read(&mut byte) => if read? == 0 {

@@ -4,6 +4,7 @@
 //! bytes are counted exactly, so a response cut after n bytes delivers n bytes. It reads no request bodies.
 
 mod body;
+mod minisig;
 mod plan;
 
 use std::sync::Arc;
@@ -45,21 +46,16 @@ async fn serve_connection<S: AsyncRead + AsyncWrite + Unpin>(
     let mut buffer = Vec::new();
     while let Some(head) = read_head(&mut stream, &mut buffer).await {
         let request = Request::read(&head);
-        let plan = shared.act(|world, now| world.plan_download(now, &request, tls));
+        let (plan, minisig) = shared.act(|world, now| world.plan_download(now, &request, tls));
         // A client that left in the middle is told in the journal by the count of bytes.
         let (sent, went_on) = respond(&mut stream, &plan, request.method == "HEAD", shared).await;
         let whole = sent == plan.promised || request.method == "HEAD";
-        shared.act(|world, now| {
-            world.journal.write(
-                now,
-                None,
-                What::Sent {
-                    path: request.path.clone(),
-                    bytes: sent,
-                    whole,
-                },
-            );
-        });
+        if !minisig {
+            let path = request.path.clone();
+            let bytes = sent;
+            let what = What::Sent { path, bytes, whole };
+            shared.act(|world, now| world.journal.write(now, None, what));
+        }
         if !went_on || !whole || request.close {
             break;
         }
@@ -141,6 +137,12 @@ async fn respond<S: AsyncRead + AsyncWrite + Unpin>(
             sent = text.len() as u64;
             stream.write_all(text.as_bytes()).await.is_ok()
         }
+        Body::HeldText(text, fault) => {
+            sent = text.len() as u64;
+            stream.flush().await.is_ok()
+                && body::stalled(stream, shared, *fault).await.is_ok()
+                && stream.write_all(text.as_bytes()).await.is_ok()
+        }
         Body::File(body) => body.send(stream, &mut sent, shared).await.is_ok(),
     };
     (sent, went_on && stream.flush().await.is_ok())
@@ -193,11 +195,13 @@ mod tests {
             sign_method: SignMethod::Md5,
             source_version: None,
             custom: None,
+            carrier: crate::Carrier::default(),
             files: vec![StoredFile {
                 name,
                 size,
                 sign,
                 digest_sign: None,
+                minisig: None,
                 path,
             }],
         };

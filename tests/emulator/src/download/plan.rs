@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::Request;
 use super::body::FileBody;
 use crate::faults::FaultName;
+use crate::firmware::{Firmware, StoredFile};
 use crate::journal::What;
 use crate::platform::{Millis, World};
 
@@ -20,59 +21,106 @@ pub(super) struct Plan {
 #[derive(Debug)]
 pub(super) enum Body {
     Text(String),
+    /// Held back until the fault is cleared.
+    HeldText(String, FaultName),
     File(FileBody),
 }
 
-impl World {
-    /// Decides how to answer a request, asks each fault whether it strikes, and writes the answer down.
-    pub(super) fn plan_download(&mut self, now: Millis, request: &Request, tls: bool) -> Plan {
-        let (status, plan) = match self.try_plan(now, request, tls) {
-            Ok((status, plan)) => (status, plan),
-            Err((status, extra, text)) => (status, text_plan(status, &extra, text)),
-        };
-        let what = What::Request {
-            path: request.path.clone(),
-            range: request.range.clone(),
-            status,
-            tls,
-        };
-        self.journal.write(now, None, what);
-        plan
-    }
+/// The status and the response, or why there is none.
+pub(super) type Answer = Result<(u16, Plan), Refused>;
 
-    fn try_plan(
+/// A request that gets a few words instead of what it asked for.
+#[derive(Debug)]
+pub(super) struct Refused {
+    status: u16,
+    /// Headers, each with its line's end.
+    extra: String,
+    text: String,
+}
+
+impl Refused {
+    pub(super) fn plain(status: u16, text: &str) -> Self {
+        Self {
+            status,
+            extra: String::new(),
+            text: text.to_owned(),
+        }
+    }
+}
+
+/// What object storage says when a URL's time is over, or its token is not from there.
+pub(super) fn expired() -> Refused {
+    Refused {
+        status: 403,
+        extra: "Content-Type: application/xml\r\n".to_owned(),
+        text: EXPIRED.to_owned(),
+    }
+}
+
+impl World {
+    /// Decides how to answer a request, asks each fault whether it strikes, and writes the answer down. Also tells whether it
+    /// was a signature that was asked for.
+    pub(super) fn plan_download(
         &mut self,
         now: Millis,
         request: &Request,
         tls: bool,
-    ) -> Result<(u16, Plan), (u16, String, String)> {
-        let plain = |status: u16, text: &str| (status, String::new(), text.to_owned());
+    ) -> (Plan, bool) {
+        let path = request.path.strip_prefix("/moved").unwrap_or(&request.path);
+        let signed = self.signed_path(path);
+        let answer = match signed {
+            Some(signed) => self.plan_minisig(now, request, signed),
+            None => self.try_plan(now, request, path, tls),
+        };
+        let (status, plan) = answer.unwrap_or_else(|refused| {
+            let Refused {
+                status,
+                extra,
+                text,
+            } = refused;
+            (status, text_plan(status, &extra, text))
+        });
+        let path = request.path.clone();
+        let what = if signed.is_some() {
+            What::Minisig { path, status, tls }
+        } else {
+            What::Request {
+                path,
+                range: request.range.clone(),
+                status,
+                tls,
+            }
+        };
+        self.journal.write(now, None, what);
+        (plan, signed.is_some())
+    }
+
+    fn try_plan(&mut self, now: Millis, request: &Request, path: &str, tls: bool) -> Answer {
         if request.method != "GET" && request.method != "HEAD" {
-            return Err(plain(405, "only GET and HEAD are offered"));
+            return Err(Refused::plain(405, "only GET and HEAD are offered"));
         }
         if let Some(strike) = self.faults.strike(FaultName::ServerErrorThenOk) {
             let status = strike.n.and_then(|n| u16::try_from(n).ok()).unwrap_or(503);
-            return Err(plain(status, "fault 5xx-then-ok"));
+            return Err(Refused::plain(status, "fault 5xx-then-ok"));
         }
-        let path = request.path.strip_prefix("/moved").unwrap_or(&request.path);
-        let expired = self.faults.strike(FaultName::UrlExpired).is_some();
-        if expired || !self.url_key.allows(path, &request.query, now) {
-            return Err((
-                403,
-                "Content-Type: application/xml\r\n".to_owned(),
-                EXPIRED.to_owned(),
-            ));
+        let over = self.faults.strike(FaultName::UrlExpired).is_some();
+        if over || !self.url_key.allows(path, &request.query, now) {
+            return Err(expired());
         }
         if path == request.path
             && let Some(strike) = self.faults.strike(FaultName::Redirect)
         {
             let target = format!("{path}?{}", request.query);
             let location = self.redirect_target(strike.to.as_deref(), &target, tls);
-            return Err((302, format!("Location: {location}\r\n"), String::new()));
+            return Err(Refused {
+                status: 302,
+                extra: format!("Location: {location}\r\n"),
+                text: String::new(),
+            });
         }
         let (file, size, sign) = self
-            .stored_file(path)
-            .ok_or_else(|| plain(404, "no such file"))?;
+            .served_file(path)
+            .ok_or_else(|| Refused::plain(404, "no such file"))?;
         self.plan_file(request, file, size, &sign)
     }
 
@@ -88,26 +136,25 @@ impl World {
         }
     }
 
-    fn stored_file(&self, path: &str) -> Option<(PathBuf, u64, String)> {
-        let mut parts = path.trim_start_matches('/').split('/');
-        let (kind, id) = (parts.next()?, parts.next()?.parse::<u64>().ok()?);
-        if kind == "config" {
-            return self
-                .config_file(id)
-                .map(|(path, size)| (path, size, format!("config-{id}")));
+    /// Where a file lies, its length and its digest.
+    fn served_file(&self, path: &str) -> Option<(PathBuf, u64, String)> {
+        if let Some(id) = path.strip_prefix("/config/") {
+            let (path, size) = self.config_file(id.parse().ok()?)?;
+            return Some((path, size, format!("config-{id}")));
         }
-        let index: usize = parts.next().filter(|_| kind == "firmware")?.parse().ok()?;
-        let file = self.firmware.get(&id)?.files.get(index)?;
+        let (_, file) = self.stored_file(path)?;
         Some((file.path.clone(), file.size, file.sign.clone()))
     }
 
-    fn plan_file(
-        &mut self,
-        request: &Request,
-        path: PathBuf,
-        size: u64,
-        sign: &str,
-    ) -> Result<(u16, Plan), (u16, String, String)> {
+    /// The file of a package that a path leads to.
+    pub(super) fn stored_file(&self, path: &str) -> Option<(&Firmware, &StoredFile)> {
+        let mut parts = path.strip_prefix("/firmware/")?.split('/');
+        let firmware = self.firmware.get(&parts.next()?.parse().ok()?)?;
+        let file = firmware.files.get(parts.next()?.parse::<usize>().ok()?)?;
+        Some((firmware, file))
+    }
+
+    fn plan_file(&mut self, request: &Request, path: PathBuf, size: u64, sign: &str) -> Answer {
         let faults = &mut self.faults;
         let longer = faults
             .strike(FaultName::LongerThanPromised)
@@ -133,11 +180,11 @@ impl World {
             Some(_) if stale || ignored => (200, 0, entity),
             Some(Ok((start, end))) => (206, start, end),
             Some(Err(())) => {
-                return Err((
-                    416,
-                    format!("Content-Range: bytes */{entity}\r\n"),
-                    "no such range".to_owned(),
-                ));
+                return Err(Refused {
+                    status: 416,
+                    extra: format!("Content-Range: bytes */{entity}\r\n"),
+                    text: "no such range".to_owned(),
+                });
             }
             None => (200, 0, entity),
         };
@@ -199,7 +246,7 @@ fn text_plan(status: u16, extra: &str, text: String) -> Plan {
     }
 }
 
-fn head(status: u16, extra: &str, length: u64) -> String {
+pub(super) fn head(status: u16, extra: &str, length: u64) -> String {
     let reason = match status {
         200 => "OK",
         206 => "Partial Content",

@@ -42,7 +42,7 @@ impl World {
             .iter()
             .map(|(key, value)| (key.clone(), json!(value)))
             .collect();
-        if let Some(custom) = &firmware.custom {
+        if let Some(custom) = firmware.package_udi() {
             // As text, even where it holds JSON.
             extra.insert("_package_udi".into(), json!(custom));
         }

@@ -13,4 +13,5 @@ mod faults;
 mod login;
 mod ota;
 mod sessions;
+mod signatures;
 mod things;
