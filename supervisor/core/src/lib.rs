@@ -15,6 +15,7 @@ pub mod outcome;
 pub mod plan;
 pub mod policy;
 pub mod record;
+pub mod seal;
 pub mod session;
 pub mod status;
 pub mod tenure;
