@@ -11,6 +11,7 @@ mod needs;
 mod ota;
 mod paint;
 mod run;
+mod sign;
 mod stage;
 mod step;
 mod windows;
@@ -37,6 +38,8 @@ enum What {
     Demo(demo::Args),
     /// Give a device a new version
     Ota(ota::Args),
+    /// Make a publisher's keys, and sign images with them
+    Sign(sign::Args),
     /// The product against Mosquitto, nginx and the official device SDK
     Interop(interop::Args),
     /// Supervisor and worker built for Windows, and run under Wine
@@ -58,6 +61,9 @@ enum Error {
     /// A device could not be given its new version.
     #[error(transparent)]
     Ota(#[from] ota::OtaError),
+    /// A key pair or a signature could not be made.
+    #[error(transparent)]
+    Sign(#[from] sign::SignError),
     /// A number could not be measured.
     #[error(transparent)]
     Bench(#[from] bench::BenchError),
@@ -69,6 +75,7 @@ fn main() -> ExitCode {
         What::Bench(args) => bench::bench(&args),
         What::Demo(args) => demo::demo(&args),
         What::Ota(args) => ota::ota(&args),
+        What::Sign(args) => sign::sign(&args),
         What::Interop(args) => interop::interop(&args),
         What::Windows(args) => windows::windows(&args),
     };
