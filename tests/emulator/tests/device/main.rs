@@ -14,4 +14,5 @@ mod login;
 mod ota;
 mod sessions;
 mod signatures;
+mod signed_uploads;
 mod things;
