@@ -2,7 +2,10 @@
 //!
 //! A version arrives from the cloud, from files and from a worker's own hello, and ends in the name of a slot's folder.
 //! Therefore it is checked once, here, and a text with a separator, a blank or nothing but dots never becomes a version.
-//! Versions are only compared for equality: the platform gives them no order.
+//! Two versions are the same if their texts are. The platform gives them no order; ours ([`Version::precedence`]) only serves
+//! a device that shall not be led back to an older build.
+
+mod order;
 
 use std::fmt;
 use std::str::FromStr;
