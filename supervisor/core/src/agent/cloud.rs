@@ -123,6 +123,10 @@ impl Agent {
                         .note(now.ticks, Grade::Warning, None, text, out);
                 }
             }
+            Route::FileReply => {
+                let text = "a block of a file nobody asked for was left alone".to_owned();
+                self.chatter.note(now.ticks, Grade::Detail, None, text, out);
+            }
             Route::Foreign => {
                 let text = "a message on a topic that is not ours was left alone".to_owned();
                 self.chatter.note(now.ticks, Grade::Detail, None, text, out);

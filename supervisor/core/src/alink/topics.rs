@@ -78,6 +78,8 @@ pub enum Route {
     Upgrade,
     /// The answer to our question for an offer.
     FirmwareReply,
+    /// A block of a file, or why there is none.
+    FileReply,
     /// The platform acknowledges a property post.
     PropertyReply,
     /// The platform acknowledges an event.
@@ -172,6 +174,12 @@ impl Topics {
         self.thing("ota/firmware/get")
     }
 
+    /// Up: may I have a block of the offered file?
+    #[must_use]
+    pub fn file_download(&self) -> String {
+        self.thing("file/download")
+    }
+
     /// Up: values of properties.
     #[must_use]
     pub fn property_post(&self) -> String {
@@ -206,13 +214,15 @@ impl Topics {
     ///
     /// On the platform the quality of service asked for has no effect (platform document 30540); on an ordinary broker it
     /// caps the publisher's. Offers and property sets may come twice, since both mean the same the second time. Calls may
-    /// not: `toggle_door` delivered twice leaves the door as it was, whereas a caller whose call is lost sees it time out.
+    /// not: `toggle_door` delivered twice leaves the door as it was, whereas a caller whose call is lost sees it time out. Nor
+    /// need blocks of a file: one that is lost is asked for again.
     #[must_use]
     pub fn subscriptions(&self) -> Vec<Subscription> {
         use Qos::{AtLeastOnce, AtMostOnce};
         let wanted = [
             (self.upgrade(), AtLeastOnce),
             (self.thing("ota/firmware/get_reply"), AtLeastOnce),
+            (self.thing("file/download_reply"), AtMostOnce),
             (self.thing("event/+/post_reply"), AtMostOnce),
             (self.thing("service/property/set"), AtLeastOnce),
             (self.thing("service/+"), AtMostOnce),
@@ -264,6 +274,7 @@ impl Topics {
         }
         match level.strip_prefix("thing/")? {
             "ota/firmware/get_reply" => Some(Route::FirmwareReply),
+            "file/download_reply" => Some(Route::FileReply),
             "event/property/post_reply" => Some(Route::PropertyReply),
             level => {
                 if let Some(event) = level.strip_prefix("event/") {

@@ -29,6 +29,7 @@ fn topics_are_built_as_the_platform_names_them() {
     assert_eq!(topics.upgrade(), "/ota/device/upgrade/pk/dn");
     assert_eq!(topics.progress(), "/ota/device/progress/pk/dn");
     assert_eq!(topics.firmware_get(), "/sys/pk/dn/thing/ota/firmware/get");
+    assert_eq!(topics.file_download(), "/sys/pk/dn/thing/file/download");
     assert_eq!(
         topics.property_post(),
         "/sys/pk/dn/thing/event/property/post"
@@ -67,6 +68,7 @@ fn routes() -> Vec<(&'static str, Route)> {
             "/sys/pk/dn/thing/ota/firmware/get_reply",
             Route::FirmwareReply,
         ),
+        ("/sys/pk/dn/thing/file/download_reply", Route::FileReply),
         (
             "/sys/pk/dn/thing/event/property/post_reply",
             Route::PropertyReply,
@@ -166,6 +168,9 @@ fn what_belongs_to_others_or_is_malformed_is_foreign() {
         "/ota/device/inform/pk/dn",
         "/sys/pk/other/thing/service/property/set",
         "/sys/pk/dnx/thing/service/property/set",
+        "/sys/pk/dn/thing/file/download",
+        "/sys/pk/dn/thing/file/download_reply/",
+        "/sys/pk/other/thing/file/download_reply",
         "/sys/pk/dn/thing/service/",
         "/sys/pk/dn/thing/service/a/b",
         "/sys/pk/dn/thing/service/+",

@@ -5,6 +5,7 @@
 //! Real senders differ from the documents in small things (ids as numbers, a code as text or number, a NUL after the
 //! end); those are accepted, because a device in the field cannot ask for a better platform.
 
+mod block;
 mod digest;
 mod offer;
 mod outgoing;
@@ -20,6 +21,10 @@ use thiserror::Error;
 
 use super::shown;
 
+pub use block::{
+    Block, BlockFault, LARGEST_BLOCK, LONGEST_BLOCK_FILE, SMALLEST_BLOCK, block_request,
+    parse_block,
+};
 pub use digest::{Digest, DigestFault, DigestMethod};
 pub use offer::{
     FileOffer, Offer, OfferFault, OfferFaultKind, OfferFrom, Source, Subject, parse_offer,

@@ -132,7 +132,7 @@ pub fn reply_refused(id: &Id, code: u32, message: &str) -> Vec<u8> {
         .close()
 }
 
-fn request(id: &Id) -> Members {
+pub(super) fn request(id: &Id) -> Members {
     Members::new()
         .text("id", id.as_str())
         .text("version", "1.0")
