@@ -5,6 +5,7 @@
 //! treated as missing, so that an older supervisor can read a newer one's record and the other way round: whatever it does not
 //! know must never cost it the slot it could run.
 
+pub mod generation;
 mod ledger;
 mod name;
 #[cfg(test)]

@@ -4,7 +4,6 @@
 //! each on a blocking thread, so that the spine never waits for a disk.
 
 pub(crate) mod birth;
-pub(crate) mod generation;
 pub(crate) mod layout;
 #[cfg(test)]
 mod tests;
@@ -17,13 +16,15 @@ use std::{
 
 use supervisor_core::{
     event::{Event, SaveId, SlotId},
-    record::{Job, Record, Slot},
+    record::{
+        Job, Record, Slot,
+        generation::{Generation, LONGEST, decode, encode},
+    },
 };
 use tokio::sync::mpsc;
 
 use self::{
     birth::remove_if_there,
-    generation::{Generation, LONGEST, decode, encode},
     layout::{DESCRIPTION, IMAGE, Layout, UNBORN, sync_folder},
 };
 use super::{Events, report};
