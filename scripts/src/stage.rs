@@ -4,7 +4,7 @@
 
 use crate::run;
 use crate::workspace::Workspace;
-use cloud_emulator::{DeviceId, Emulator, Options};
+use cloud_emulator::{DeviceId, Emulator, Options, SigningKey};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -57,7 +57,7 @@ pub(crate) struct Plan {
     pub(crate) version: &'static str,
     /// Port of the platform's HTTP API; 0 takes a free one.
     pub(crate) http_port: u16,
-    /// What the configuration holds beside that which has no default.
+    /// What the configuration's section `[update]` holds beside that which has no default.
     pub(crate) settings: &'static str,
 }
 
@@ -102,6 +102,7 @@ pub(crate) struct Stage {
     log: PathBuf,
     emulator: Emulator,
     device: DeviceId,
+    publisher: SigningKey,
     /// Kept because it is removed with the stage.
     _folder: tempfile::TempDir,
 }
@@ -122,7 +123,9 @@ impl Stage {
         })?;
         let device = DeviceId::new("a1Sample001", "oven001");
         emulator.add_device(&device, SECRET);
-        let config = configure(folder.path(), &emulator, &device, plan.settings)?;
+        let publisher = SigningKey::generate();
+        let settings = format!("keys = [{:?}]\n{}", publisher.public(), plan.settings);
+        let config = configure(folder.path(), &emulator, &device, &settings)?;
 
         run::captured(
             command(&plan.supervisor, &config)
@@ -150,6 +153,7 @@ impl Stage {
             log,
             emulator,
             device,
+            publisher,
             _folder: folder,
         };
         stage.until_active(plan.version)?;
@@ -214,6 +218,11 @@ impl Stage {
             .expect("the emulator was started with TLS")
     }
 
+    /// Whose images the device takes.
+    pub(crate) fn publisher(&self) -> &SigningKey {
+        &self.publisher
+    }
+
     /// The device.
     pub(crate) fn device(&self) -> &DeviceId {
         &self.device
@@ -266,7 +275,7 @@ fn configure(
         "hotplate.toml",
         &format!(
             "[cloud]\nproduct_key = \"{product_key}\"\ndevice_name = \"{device_name}\"\nhost = \"localhost\"\nport = {port}\n\
-             tls = {{ ca = \"ca.pem\" }}\n{settings}"
+             tls = {{ ca = \"ca.pem\" }}\n\n[update]\n{settings}"
         ),
     )
 }

@@ -35,6 +35,23 @@ pub(crate) enum Action {
         #[arg(long, value_name = "VERSION")]
         version: Version,
     },
+    /// Have the running supervisor upgrade the worker from a file, for example on a USB stick.
+    ///
+    /// It goes the same way as an update from the cloud: verified, on trial, and taken back if it is bad. The publisher's signature is
+    /// looked for beside the file, with `.minisig` behind its name.
+    Update {
+        /// The worker's program.
+        file: PathBuf,
+        /// The version it is; without it, what the signature beside the file says.
+        #[arg(long, value_name = "VERSION")]
+        version: Option<Version>,
+        /// Install it even if it is older than what runs.
+        #[arg(long)]
+        allow_downgrade: bool,
+        /// For programs to read.
+        #[arg(long)]
+        json: bool,
+    },
     /// Ask the running supervisor how it is.
     Status {
         /// For programs to read.

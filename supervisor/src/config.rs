@@ -9,6 +9,7 @@ mod reading;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod vouch;
 
 use std::{
     collections::BTreeMap,
@@ -19,11 +20,15 @@ use std::{
 use supervisor_core::{
     alink::login::{Identity, Login},
     policy::{LifePolicy, Policy},
+    record::{FileName, NameFault},
 };
 use tracing::level_filters::LevelFilter;
 
-pub(crate) use self::reading::{Effective, Fault};
 use self::reading::{Form, Reading, Section};
+pub(crate) use self::{
+    reading::{Effective, Fault},
+    vouch::Vouching,
+};
 
 /// The variable that may hold the device's secret. Workers never inherit it.
 pub(crate) const SECRET_VARIABLE: &str = "HOTPLATE_DEVICE_SECRET";
@@ -85,6 +90,8 @@ pub(crate) struct Fetching {
     pub(crate) connect_limit: Duration,
     /// The longest wait for the next byte.
     pub(crate) stall_limit: Duration,
+    /// Who must vouch for an image.
+    pub(crate) vouching: Vouching,
 }
 
 /// How workers are started.
@@ -195,6 +202,9 @@ fn update(
     };
     section.list("module", shown, origin);
     policy.module = module.map(|found| found.value);
+    let vouching = vouch::read(&mut section, folder);
+    policy.entry = entry(&mut section);
+    policy.allow_downgrade = section.or("allow_downgrade", policy.allow_downgrade);
     policy.allow_http = section.or("allow_http", policy.allow_http);
     policy.largest_image = section.or_where(
         "largest_image_bytes",
@@ -234,6 +244,28 @@ fn update(
         trust,
         connect_limit,
         stall_limit,
+        vouching,
+    }
+}
+
+fn entry(section: &mut Section<'_, '_>) -> Option<FileName> {
+    let Some(found) = section.text("entry") else {
+        section.list(
+            "entry",
+            "none, packages of several files are refused",
+            "default",
+        );
+        return None;
+    };
+    let line = found.line;
+    section.list("entry", found.value.shown(), format!("line {line}"));
+    match found.value.parse() {
+        Ok(name) => Some(name),
+        Err(fault) => {
+            let fault: NameFault = fault;
+            section.fault("entry", Some(line), format!("cannot be used: {fault}"));
+            None
+        }
     }
 }
 

@@ -12,13 +12,14 @@ mod install;
 mod log;
 mod reactor;
 mod show;
+mod update;
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use supervisor_core::{
     agent::{Agent, Found, Setup},
-    event::Request,
+    event::{Answered, LocalFile, Request},
 };
 use tokio::{runtime, sync::mpsc};
 
@@ -29,7 +30,7 @@ use crate::{
         MOST_EVENTS, chain,
         clock::Clock,
         cloud::Cloud,
-        control::{self, Answer, Control},
+        control::{self, Answer, AskError, Control},
         fetch::Fetch,
         link::Link,
         process::Processes,
@@ -59,8 +60,26 @@ fn carry_out(action: Action, loaded: Loaded) -> Exit {
     if matches!(action, Action::CheckConfig) {
         say(&show::settings(&loaded.effective));
     }
-    if let (Action::Status { json }, Some(state)) = (&action, &loaded.state) {
-        return told(on_runtime(status(state, *json)));
+    // Whoever only asks the running supervisor needs no secret.
+    match (&action, &loaded.state) {
+        (Action::Status { json }, Some(state)) => return told(on_runtime(status(state, *json))),
+        (
+            Action::Update {
+                file,
+                version,
+                allow_downgrade,
+                json,
+            },
+            Some(state),
+        ) => {
+            let found = update::look(file, version.clone(), *allow_downgrade);
+            return told(
+                found
+                    .map_err(|why| unexpected(&why))
+                    .and_then(|file| on_runtime(hand_over(state, file, *json))),
+            );
+        }
+        _ => {}
     }
     let config = match loaded.config {
         Ok(config) => config,
@@ -72,11 +91,20 @@ fn carry_out(action: Action, loaded: Loaded) -> Exit {
         }
     };
     told(match action {
-        Action::CheckConfig => Ok(()),
+        Action::CheckConfig => {
+            if !config.fetch.vouching.require_signature {
+                complain(show::UNSIGNED);
+            }
+            Ok(())
+        }
         Action::Install { file, version } => install(&config, &file, version),
-        Action::Status { json } => on_runtime(status(&config.state, json)),
+        // Where the file says where the state folder is, they were answered above.
+        Action::Status { .. } | Action::Update { .. } => Ok(()),
         Action::Run => {
             log::start(config.level);
+            if !config.fetch.vouching.require_signature {
+                tracing::warn!("{}", show::UNSIGNED);
+            }
             on_runtime(run(config))
         }
     })
@@ -153,9 +181,8 @@ fn install(
 
 async fn status(state: &Path, json: bool) -> Result<(), Failure> {
     let answer = control::ask(&Layout::of(state), &Request::Status).await;
-    let (status, supervisor) = match answer.map_err(|why| unexpected(&why))? {
-        Answer::Status { status, supervisor } => (status, supervisor),
-        Answer::Refused { why } => return Err(unexpected(&control::AskError::Refused(why))),
+    let Answer::Status { status, supervisor } = answer.map_err(|why| unexpected(&why))? else {
+        return Err(unexpected(&AskError::Unfit));
     };
     if json {
         let mut value = serde_json::to_value(&status).expect("a status has only text keys");
@@ -166,6 +193,33 @@ async fn status(state: &Path, json: bool) -> Result<(), Failure> {
         say(&show::status(&status, &supervisor));
     }
     Ok(())
+}
+
+/// Hands a file to the running supervisor and tells what becomes of it.
+async fn hand_over(state: &Path, file: LocalFile, json: bool) -> Result<(), Failure> {
+    let version = file.version.clone();
+    let answer = control::ask(&Layout::of(state), &Request::Update(file)).await;
+    let Answer::Update { update } = answer.map_err(|why| unexpected(&why))? else {
+        return Err(unexpected(&AskError::Unfit));
+    };
+    if json {
+        say(&format!(
+            "{}\n",
+            serde_json::json!({"version": version, "update": update})
+        ));
+    }
+    match update {
+        Answered::Refused { why } => Err(Failure {
+            exit: Exit::Unexpected,
+            text: format!("version {version} is not installed: {why}"),
+        }),
+        taken => {
+            if !json {
+                say(&show::answered(&version, &taken));
+            }
+            Ok(())
+        }
+    }
 }
 
 async fn run(config: Config) -> Result<(), Failure> {

@@ -5,9 +5,29 @@ use std::{
     io::{self, IsTerminal, Write as _},
 };
 
-use supervisor_core::status::{Status, WorkerStatus};
+use supervisor_core::{
+    alink::version::Version,
+    event::Answered,
+    status::{Status, WorkerStatus},
+};
 
 use crate::{config::Effective, drivers::host::Footprint};
+
+/// What an operator must know who lets digests be enough.
+pub(crate) const UNSIGNED: &str = "WARNING: `update.require` is \"digest\": whoever can offer this device an update can make it run \
+     anything; pin your publisher's key in `update.keys` and set `require = \"signature\"`";
+
+/// What becomes of an image an operator brought.
+pub(crate) fn answered(version: &Version, answered: &Answered) -> String {
+    let words = match answered {
+        Answered::Begun => "is being installed; `supervisor status` shows how it goes",
+        Answered::Running => "runs already",
+        Answered::UnderWay => "is being installed already; `supervisor status` shows how it goes",
+        Answered::Waits => "is looked at when the update under way has ended",
+        Answered::Refused { why } => why,
+    };
+    format!("version {version} {words}\n")
+}
 
 /// Writes to standard output. A reader that went away early is no fault of ours.
 pub(crate) fn say(text: &str) {

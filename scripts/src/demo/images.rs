@@ -33,7 +33,7 @@ impl Images {
             worker: self.first.clone(),
             version: "1.0.0",
             http_port,
-            settings: "[update]\nproving_s = 2\nquery_after_connect_s = 0.5\n",
+            settings: "proving_s = 2\nquery_after_connect_s = 0.5\n",
         }
     }
 }

@@ -80,7 +80,9 @@ pub(super) fn tell(stage: &Stage, images: &Images, begun: Instant) -> Result<Sto
 /// Gives the oven a version and watches until the platform's task has ended, well or badly.
 fn upgrade(stage: &Stage, version: &'static str, image: &Path) -> Result<DeviceState, DemoError> {
     let emulator = stage.emulator();
-    let package = Package::from_path(version, image).sign_method(SignMethod::Sha256);
+    let package = Package::from_path(version, image)
+        .sign_method(SignMethod::Sha256)
+        .signed(stage.publisher(), env!("HOTPLATE_TARGET"));
     let firmware = emulator
         .add_firmware(package)
         .map_err(|error| DemoError::Upload(version, error))?;

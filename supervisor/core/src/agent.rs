@@ -172,7 +172,7 @@ impl Agent {
                 self.chatter
                     .note(now.ticks, Grade::Warning, None, text, out);
             }
-            Event::Asked { asker, request } => self.asked(asker, &request, now, out),
+            Event::Asked { asker, request } => self.asked(asker, request, now, out),
             Event::Tick => {}
             Event::Stop => {
                 self.stopping = true;

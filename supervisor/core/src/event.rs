@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use worker_protocol::v1::{FromWorker, ToWorker};
 
 use crate::{
-    alink::{topics::Subscription, version::Version},
-    record::{FileName, Record, Slot, WantedFile},
+    alink::{codec::Digest, topics::Subscription, version::Version},
+    record::{FileName, Origin, Record, Slot, Source, Wanted, WantedFile},
     status::Status,
 };
 pub use crate::{
@@ -256,6 +256,8 @@ pub struct FetchOrder {
     pub slot: SlotId,
     /// The version it was offered as.
     pub version: Version,
+    /// The module it is for; `None` is the platform's default module.
+    pub module: Option<String>,
     /// Its files, 1 to 20: one without a name, or several with names.
     pub files: Vec<WantedFile>,
     /// Which of several files is the program.
@@ -290,6 +292,43 @@ pub enum Exit {
 pub enum Request {
     /// How are you?
     Status,
+    /// Install this file.
+    Update(LocalFile),
+}
+
+/// An image an operator brings, on this machine or on a medium in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalFile {
+    /// Its absolute path. A publisher's signature lies beside it, with `.minisig` behind the name.
+    pub path: String,
+    /// The version it is.
+    pub version: Version,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its digest, as the operator's program found it.
+    pub digest: Digest,
+    /// May it be older than what runs?
+    pub allow_downgrade: bool,
+}
+
+impl LocalFile {
+    /// It as something wanted.
+    #[must_use]
+    pub fn wanted(self) -> Wanted {
+        let allow_downgrade = self.allow_downgrade;
+        Wanted {
+            version: self.version,
+            files: vec![WantedFile {
+                name: None,
+                size: self.size,
+                source: Source::Path(self.path),
+                digests: vec![self.digest],
+                digest_sign: None,
+                seal: None,
+            }],
+            by: Origin::Operator { allow_downgrade },
+        }
+    }
 }
 
 /// What is answered over the control socket.
@@ -298,6 +337,27 @@ pub enum Request {
 pub enum Reply {
     /// Thus.
     Status(Box<Status>),
+    /// What becomes of an image an operator brought.
+    Update(Answered),
+}
+
+/// What becomes of an image an operator brought.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answered {
+    /// Its update has begun.
+    Begun,
+    /// This version runs already.
+    Running,
+    /// This very update is under way.
+    UnderWay,
+    /// It is looked at when the update under way has ended.
+    Waits,
+    /// It is not installed.
+    Refused {
+        /// Why.
+        why: String,
+    },
 }
 
 /// One line for the log.

@@ -293,7 +293,7 @@ impl std::fmt::Display for FetchFault {
             Self::BadSignature { why } => {
                 write!(f, "the publisher's signature does not hold: {why}")
             }
-            Self::SignedFor { what } => write!(f, "the image is signed for another {what}"),
+            Self::SignedFor { what } => write!(f, "the publisher signed something else: {what}"),
             Self::NoSpace { needed, free } => write!(
                 f,
                 "the disk has too little room: {needed} bytes are needed, {free} are free"
@@ -351,7 +351,11 @@ mod tests {
             (fetch(FetchFault::Unsigned), -3, "no publisher"),
             (fetch(FetchFault::OtherKey { key: why() }), -3, "not pinned"),
             (fetch(FetchFault::BadSignature { why: why() }), -3, "hold"),
-            (fetch(FetchFault::SignedFor { what: why() }), -3, "another"),
+            (
+                fetch(FetchFault::SignedFor { what: why() }),
+                -3,
+                "something else",
+            ),
             (Outcome::Store { why: why() }, -4, "disk"),
             (Outcome::NotStartable { why: why() }, -4, "started"),
             (Outcome::OtherVersion { said: why() }, -4, "version"),

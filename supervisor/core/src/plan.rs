@@ -5,6 +5,8 @@
 //!
 //! - Another module's offer is left alone, without a word.
 //! - The running version offered again is only informed again.
+//! - A version older than the running one (`Version::is_older_than`) is refused, unless the configuration allows it, or the operator
+//!   who wants it.
 //! - The offer of the job under way is that job; its newer address is taken.
 //! - Any other offer during a job is remembered, the newest one only, and weighed again when the job has ended.
 //! - A build that used up its tries is refused at once.
@@ -161,6 +163,14 @@ pub fn weigh(wanted: &Wanted, ledger: &Ledger, idle: bool, policy: &Policy) -> V
     let starts = ledger.starts(&wanted.digests());
     if starts >= policy.tries {
         return Verdict::Refuse(Outcome::Quarantined { starts });
+    }
+    let by_hand = Origin::Operator {
+        allow_downgrade: true,
+    };
+    let allowed = policy.allow_downgrade || wanted.by == by_hand;
+    if let Some(running) = running.filter(|it| !allowed && wanted.version.is_older_than(it)) {
+        let why = format!("{} is older than {running}, which runs", wanted.version);
+        return Verdict::Refuse(Outcome::AgainstPolicy { why });
     }
     Verdict::Install
 }

@@ -10,6 +10,9 @@ device_secret = "0123456789abcdef0123456789abcdef"
 host = "127.0.0.1"
 "#;
 
+/// A publisher's key.
+const KEY: &str = "RWRvA7w4Xz95ffzj/ZTW0BR8zbD76/C7b7MdLnpe7lAn+uqIIpbrGFHv";
+
 fn nothing(_: &str) -> Option<String> {
     None
 }
@@ -38,7 +41,18 @@ impl Case {
         set_mode(&path, mode);
     }
 
+    /// A text that says nothing about who must vouch for images is given a publisher's key.
     fn load(&self, text: &str) -> Loaded {
+        let keys = format!("[update]\nkeys = [\"{KEY}\"]\n");
+        let text = match text.find("[update]\n") {
+            _ if ["keys =", "require ="].iter().any(|it| text.contains(it)) => text.to_owned(),
+            Some(_) => text.replace("[update]\n", &keys),
+            None => format!("{text}\n{keys}"),
+        };
+        self.load_as_is(&text)
+    }
+
+    fn load_as_is(&self, text: &str) -> Loaded {
         self.write("hotplate.toml", text, 0o600);
         load(&self.file(), &|name| {
             assert_eq!(name, SECRET_VARIABLE);
@@ -76,7 +90,7 @@ fn set_mode(path: &Path, mode: u32) {
 fn set_mode(_: &Path, _: u32) {}
 
 #[test]
-fn four_settings_are_enough_and_the_rest_are_the_brains_own_defaults() {
+fn five_settings_are_enough_and_the_rest_are_the_brains_own_defaults() {
     let case = Case::new();
     let config = case.good(CLOUD);
     assert_eq!(config.policy, Policy::default());
@@ -221,7 +235,7 @@ fn an_unknown_key_or_section_is_told_with_the_known_ones() {
     let case = Case::new();
     let fault = case.fault(&format!("{CLOUD}[update]\nproofing_s = 1"));
     assert!(
-        fault.contains("line 8: `update.proofing_s` is unknown"),
+        fault.contains("line 9: `update.proofing_s` is unknown"),
         "{fault}"
     );
     assert!(fault.contains("`proving_s`"), "{fault}");
@@ -413,4 +427,69 @@ fn a_secret_that_others_may_read_is_refused_wherever_it_lies() {
     case.good(&text);
     set_mode(&case.file(), 0o644);
     assert!(load(&case.file(), &nothing).config.is_ok());
+}
+
+/// The faults of a configuration with this section `[update]`.
+fn faults_of(case: &Case, update: &str) -> Vec<String> {
+    let loaded = case.load_as_is(&format!("{CLOUD}[update]\n{update}"));
+    let faults = loaded.config.map_or_else(|faults| faults, |_| Vec::new());
+    faults.into_iter().map(|fault| fault.0).collect()
+}
+
+#[test]
+fn a_device_that_pins_nobodys_key_must_say_that_digests_are_enough() {
+    let case = Case::new();
+    let faults = faults_of(&case, "");
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(
+        faults[0].contains("`update.keys` is missing")
+            && faults[0].contains("require = \"digest\"")
+    );
+    let config = case.good(&format!("{CLOUD}[update]\nrequire = \"digest\""));
+    assert!(!config.fetch.vouching.require_signature);
+    let config = case.good(CLOUD);
+    assert!(config.fetch.vouching.require_signature);
+    assert_eq!(config.fetch.vouching.keys.len(), 1);
+    assert_eq!(config.fetch.vouching.target, env!("HOTPLATE_TARGET"));
+}
+
+#[test]
+fn a_key_that_is_none_or_is_there_twice_and_a_wrong_demand_are_told() {
+    let case = Case::new();
+    let twice = format!("keys = [\"{KEY}\", \"{KEY}\"]");
+    let cases = [
+        ("keys = [\"abc\"]", "`update.keys` has \"abc\""),
+        (&*twice, "twice"),
+        ("keys = \"abc\"", "a list of at most 8"),
+        ("require = \"nothing\"", "\"signature\" or \"digest\""),
+        ("require = \"digest\"\ntarget = \"a b\"", "target triple"),
+        ("require = \"digest\"\nentry = \"../x\"", "`update.entry`"),
+        (
+            "require = \"digest\"\ndigest_sign_key = \"no.pem\"",
+            "cannot be read",
+        ),
+    ];
+    for (update, word) in cases {
+        let faults = faults_of(&case, update);
+        assert!(
+            faults.iter().any(|fault| fault.contains(word)),
+            "{update}: {faults:?}"
+        );
+    }
+}
+
+#[test]
+fn the_platforms_key_must_be_an_rsa_key_of_2048_bits_in_pem_form() {
+    let case = Case::new();
+    let with = |text: &str| {
+        case.write("platform.pem", text, 0o600);
+        faults_of(
+            &case,
+            "require = \"digest\"\ndigest_sign_key = \"platform.pem\"",
+        )
+    };
+    assert!(with("hello")[0].contains("not a public key in PEM form"));
+    // An Ed25519 key, as `openssl pkey -pubout` writes it.
+    let other = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
+    assert!(with(other)[0].contains("not an RSA key of 2048 bits"));
 }

@@ -16,7 +16,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use supervisor_core::{
-    event::{Asker, Event, Reply, Request},
+    event::{Answered, Asker, Event, Reply, Request},
     status::Status,
 };
 use tokio::{
@@ -32,8 +32,8 @@ use super::{
     store::layout::Layout,
 };
 
-/// No question is longer, in bytes.
-const LONGEST_QUESTION: u64 = 4096;
+/// No question is longer, in bytes; one with a path of the longest kind fits.
+const LONGEST_QUESTION: u64 = 16 * 1024;
 
 /// No answer is longer, in bytes.
 const LONGEST_ANSWER: u64 = 256 * 1024;
@@ -57,6 +57,11 @@ pub(crate) enum Answer {
         status: Box<Status>,
         /// What the system knows of the supervisor itself.
         supervisor: Footprint,
+    },
+    /// What becomes of an image.
+    Update {
+        /// What.
+        update: Answered,
     },
     /// The question could not be answered.
     Refused {
@@ -116,6 +121,7 @@ impl Control {
                 let supervisor = shared.host.look(&mut status);
                 Answer::Status { status, supervisor }
             }
+            Reply::Update(update) => Answer::Update { update },
         };
         // Fails only when the asker has just given up.
         let _ = waiting.send(answer);
@@ -208,6 +214,9 @@ pub(crate) enum AskError {
     /// Somebody listens and does not answer as it should.
     #[error("the supervisor gave no answer")]
     NoAnswer(#[source] io::Error),
+    /// It answers something else than was asked.
+    #[error("the supervisor answers something else; is it of another version than this program?")]
+    Unfit,
     /// It answers that it cannot.
     #[error("the supervisor says: {0}")]
     Refused(String),

@@ -1,7 +1,7 @@
 //! Downloads: from wherever a build is to a verified slot, or to one plain fault.
 //!
 //! Each try runs in a task of its own ([`errand`]). Every file's bytes pass one chain of stages, whatever their source: source ([`http`],
-//! [`local`]) → size and progress ([`intake`]) → digests ([`verify`]) → file ([`sink`], [`part`]). They go through
+//! [`local`]) → size and progress ([`intake`]) → digests and signature ([`vouch`], [`verify`]) → file ([`sink`], [`part`]). They go through
 //! one bounded buffer, and nothing unverified ever has a slot's name.
 //!
 //! What an interrupted try leaves is a part, and the next try goes on behind it. A part stays when its try may be worth repeating and
@@ -17,6 +17,7 @@ mod sink;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod vouch;
 
 use std::path::PathBuf;
 

@@ -23,6 +23,7 @@ pub struct Programs {
     folder: PathBuf,
     suffix: &'static str,
     runner: Option<String>,
+    target: OnceLock<String>,
 }
 
 /// A program that has ended.
@@ -58,6 +59,7 @@ impl Programs {
                 folder,
                 suffix,
                 runner,
+                target: OnceLock::new(),
             })
         });
         programs.as_ref().unwrap_or_else(|why| panic!("{why}"))
@@ -100,6 +102,28 @@ impl Programs {
     #[must_use]
     pub fn are_foreign(&self) -> bool {
         self.runner.is_some()
+    }
+
+    /// The system they are built for, as the supervisor itself shows it among its settings.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        self.target.get_or_init(|| {
+            let empty = tempfile::NamedTempFile::new().expect("the system has a temporary folder");
+            let mut command = self.supervisor();
+            command
+                .arg("--config")
+                .arg(self.see(empty.path()))
+                .arg("check-config");
+            let shown = finish(&mut command).stdout;
+            let line = shown.lines().find(|line| line.contains("update.target"));
+            let value = line.and_then(|line| line.split('"').nth(1));
+            value
+                .unwrap_or_else(|| panic!("no target is among the settings: {shown}"))
+                .to_owned()
+        })
     }
 
     /// How the programs under test name this path. Wine shows the whole disk as drive `Z:`.

@@ -8,7 +8,9 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use cloud_emulator::{DeviceId, Emulator, Firmware, Options, Package, Rollout, What};
+use cloud_emulator::{
+    Claims, DeviceId, Emulator, Firmware, Options, Package, Rollout, SigningKey, What,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -27,6 +29,8 @@ pub struct Stand {
     pub cloud: Emulator,
     /// The device in it.
     pub device: DeviceId,
+    /// Whose images the device takes.
+    pub publisher: SigningKey,
     folder: TempDir,
     settings: Settings,
     images: AtomicU32,
@@ -74,6 +78,7 @@ impl Stand {
             .expect("the system has a temporary folder");
         let mut stand = Self {
             device,
+            publisher: SigningKey::generate(),
             folder,
             settings: Settings::default(),
             images: AtomicU32::new(0),
@@ -89,6 +94,7 @@ impl Stand {
         settings.text("cloud.tls", "off");
         settings.set("cloud.reconnect_wait_s", 0.05);
         settings.set("cloud.reconnect_longest_wait_s", 0.2);
+        settings.set("update.keys", format!("[{:?}]", stand.publisher.public()));
         settings.set("update.allow_http", true);
         settings.set("update.query_after_connect_s", 0.05);
         settings.set("update.proving_s", 0.3);
@@ -228,10 +234,31 @@ impl Stand {
     /// When the cloud does not take it.
     #[track_caller]
     pub fn upload(&self, image: &Image) -> Firmware {
-        let package = Package::from_path(&image.version, &image.path);
-        self.cloud
-            .add_firmware(package)
-            .unwrap_or_else(|why| panic!("{why}: {image:?}"))
+        self.upload_as(self.package(image))
+    }
+
+    /// An image as a package for the cloud, signed by the publisher.
+    #[must_use]
+    pub fn package(&self, image: &Image) -> Package {
+        let target = Programs::under_test().target();
+        Package::from_path(&image.version, &image.path).signed(&self.publisher, target)
+    }
+
+    /// The same, with a signature that says something else about one thing.
+    #[must_use]
+    pub fn claiming(&self, image: &Image, word: &str, value: impl Display) -> Package {
+        let claims = Claims::of(Programs::under_test().target()).saying(word, value);
+        Package::from_path(&image.version, &image.path).claimed(&self.publisher, claims)
+    }
+
+    /// Gives the cloud a package, without offering it to anybody.
+    ///
+    /// # Panics
+    /// When the cloud does not take it.
+    #[track_caller]
+    pub fn upload_as(&self, package: Package) -> Firmware {
+        let added = self.cloud.add_firmware(package);
+        added.unwrap_or_else(|why| panic!("{why}"))
     }
 
     /// Gives the cloud an image and pushes it to the device. Returns the job's number.

@@ -172,14 +172,16 @@ impl Agent {
                     let text = format!("an offer for module `{module}` is left alone");
                     note(out, Grade::Detail, None, None, text);
                 }
-                Ok(Some(wanted)) => self.consider(wanted, now, out),
-                Err(outcome) => self.refuse_offer(outcome, out),
+                Ok(Some(wanted)) => {
+                    self.consider(wanted, now, out);
+                }
+                Err(outcome) => self.refuse_offer(outcome, true, out),
             },
             Err(fault) => {
                 let why = fault.to_string();
                 match fault.subject() {
                     Some(subject) if subject.module == self.policy.module => {
-                        self.refuse_offer(Outcome::BadOffer { why }, out);
+                        self.refuse_offer(Outcome::BadOffer { why }, true, out);
                     }
                     Some(_) => {}
                     None => {
@@ -192,12 +194,15 @@ impl Agent {
         }
     }
 
-    /// Weighs an offer and acts on the verdict.
-    fn consider(&mut self, wanted: Wanted, now: Now, out: &mut Vec<Command>) {
+    /// Weighs an offer and acts on the verdict, which whoever asked may want to know.
+    pub(super) fn consider(&mut self, wanted: Wanted, now: Now, out: &mut Vec<Command>) -> Verdict {
         let idle = self.update.as_ref().is_some_and(Update::is_idle);
-        match weigh(&wanted, &self.ledger, idle, &self.policy) {
+        let verdict = weigh(&wanted, &self.ledger, idle, &self.policy);
+        match &verdict {
             Verdict::Install => {
-                self.outbox.begin();
+                if wanted.is_reported() {
+                    self.outbox.begin();
+                }
                 self.with_update(now, out, |it, hands| it.open(wanted, hands));
             }
             Verdict::Running => {
@@ -216,8 +221,11 @@ impl Agent {
                 note(out, Grade::Info, None, None, text);
                 self.with_update(now, out, |it, _| it.remember(wanted));
             }
-            Verdict::Refuse(outcome) => self.refuse_offer(outcome, out),
+            Verdict::Refuse(outcome) => {
+                self.refuse_offer(outcome.clone(), wanted.is_reported(), out);
+            }
         }
+        verdict
     }
 
     /// The offer that waited for the end of a job.
@@ -229,13 +237,13 @@ impl Agent {
         }
     }
 
-    /// Tells the cloud why an offer is not taken. During a job it is only logged, because the platform would take the report for
+    /// Tells the cloud why its offer is not taken. During a job that is only logged, because the platform would take the report for
     /// the end of that job.
-    fn refuse_offer(&mut self, outcome: Outcome, out: &mut Vec<Command>) {
+    fn refuse_offer(&mut self, outcome: Outcome, reported: bool, out: &mut Vec<Command>) {
         let text = format!("an offer was refused: {outcome}");
         self.last_refusal = Some(text.clone());
         note(out, Grade::Warning, None, None, text);
-        if self.update.as_ref().is_some_and(Update::is_idle) {
+        if reported && self.update.as_ref().is_some_and(Update::is_idle) {
             self.outbox.report(Report { job: None, outcome });
         }
     }

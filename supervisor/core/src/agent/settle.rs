@@ -3,8 +3,9 @@
 use super::{Agent, note, scene};
 use crate::{
     cadence::Reason,
-    event::{Asker, Command, Grade, Reply, Request},
+    event::{Answered, Asker, Command, Grade, LocalFile, Reply, Request},
     outbox::Report,
+    plan::Verdict,
     time::Now,
     update::{Hands, Told, Update},
 };
@@ -87,14 +88,37 @@ impl Agent {
     pub(super) fn asked(
         &mut self,
         asker: Asker,
-        request: &Request,
+        request: Request,
         now: Now,
         out: &mut Vec<Command>,
     ) {
         let reply = match request {
             Request::Status => Reply::Status(Box::new(self.status(now))),
+            Request::Update(file) => Reply::Update(self.update_from(file, now, out)),
         };
         out.push(Command::Answer { asker, reply });
+    }
+
+    /// An operator brings an image. The platform hears nothing of it but the version that runs in the end.
+    fn update_from(&mut self, file: LocalFile, now: Now, out: &mut Vec<Command>) -> Answered {
+        if self.stopping {
+            let why = "the supervisor is stopping".to_owned();
+            return Answered::Refused { why };
+        }
+        if file.size > self.policy.largest_image {
+            let most = self.policy.largest_image;
+            let why = format!("it has {} bytes, and at most {most} are allowed", file.size);
+            return Answered::Refused { why };
+        }
+        match self.consider(file.wanted(), now, out) {
+            Verdict::Install => Answered::Begun,
+            Verdict::Running => Answered::Running,
+            Verdict::SameJob => Answered::UnderWay,
+            Verdict::Remember => Answered::Waits,
+            Verdict::Refuse(outcome) => Answered::Refused {
+                why: outcome.to_string(),
+            },
+        }
     }
 
     pub(super) fn with_hands<T>(

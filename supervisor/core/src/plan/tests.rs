@@ -215,7 +215,41 @@ fn the_running_version_is_running_and_another_is_installed() {
     let verdict = |wanted| weigh(&wanted, &ledger, true, &policy);
     assert_eq!(verdict(want("1.0.0", 1)), Verdict::Running);
     assert_eq!(verdict(want("1.0.7", 1)), Verdict::Install);
-    assert_eq!(verdict(want("0.9.0", 1)), Verdict::Install);
+}
+
+#[test]
+fn an_older_version_is_refused_unless_the_configuration_or_the_operator_allows_it() {
+    let ledger = running("1.10.0");
+    let policy = Policy::default();
+    let refused = weigh(&want("1.9.0", 1), &ledger, true, &policy);
+    let Verdict::Refuse(outcome) = refused else {
+        panic!("{refused:?}");
+    };
+    let text = outcome.to_string();
+    assert!(text.contains("1.9.0 is older than 1.10.0"), "{text}");
+    let by = |allow_downgrade| Wanted {
+        by: Origin::Operator { allow_downgrade },
+        ..want("1.9.0", 1)
+    };
+    assert!(matches!(
+        weigh(&by(false), &ledger, true, &policy),
+        Verdict::Refuse(_)
+    ));
+    assert_eq!(weigh(&by(true), &ledger, true, &policy), Verdict::Install);
+    let lenient = Policy {
+        allow_downgrade: true,
+        ..policy
+    };
+    assert_eq!(
+        weigh(&want("1.9.0", 1), &ledger, true, &lenient),
+        Verdict::Install
+    );
+    // A device without a worker takes any version.
+    let empty = Ledger::default();
+    assert_eq!(
+        weigh(&want("1.9.0", 1), &empty, true, &Policy::default()),
+        Verdict::Install
+    );
 }
 
 #[test]

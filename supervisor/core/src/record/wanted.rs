@@ -136,8 +136,15 @@ impl Wanted {
         self.version == other.version && super::same(&self.digests(), &other.digests())
     }
 
-    /// Takes over where another offer of the same has it, and by what that vouches for it. Is any of it new?
+    /// Takes over where another offer of the same has it, and by what that vouches for it. Is any of it new? What an operator brought
+    /// stays where it is, and once the platform offers the same it hears how that goes.
     pub fn renew(&mut self, other: Self) -> bool {
+        if self.by != other.by {
+            if other.by == Origin::Cloud {
+                self.by = Origin::Cloud;
+            }
+            return false;
+        }
         let mut newer = false;
         for (file, other) in self.files.iter_mut().zip(other.files) {
             newer |= file.source != other.source;

@@ -8,7 +8,7 @@ use super::{Closing, Hands, Phase, Told, Update};
 use crate::{
     event::{Command, SlotId, Tenure},
     outcome::Outcome,
-    record::{Ended, Job, Owed, Stage},
+    record::{Ended, Job, Origin, Owed, Stage},
 };
 
 /// How long `failed` is shown before `idle`.
@@ -48,12 +48,17 @@ impl Update {
                 at: wall,
                 outcome: Some(outcome.clone()),
             });
-            let owed = Owed {
-                job: job.id,
-                outcome,
-            };
-            hands.ledger.owe(owed.clone());
-            told = Some(owed);
+            if job.wanted.by == Origin::Cloud {
+                let owed = Owed {
+                    job: job.id,
+                    outcome,
+                };
+                hands.ledger.owe(owed.clone());
+                told = Some(owed);
+            } else {
+                let text = format!("the update ended: {outcome}");
+                hands.told.push(Told::Trouble(job.id, text));
+            }
         }
         self.phase = Phase::Closing(Closing {
             owed: told,

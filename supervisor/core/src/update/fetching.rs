@@ -71,15 +71,13 @@ impl Update {
             fetching.backoff.reset();
         }
         fetching.verifying = on_disk >= size;
-        hands
-            .told
-            .push(Told::Progress(percent(on_disk, size).clamp(1, 99)));
+        hands.progress(percent(on_disk, size).clamp(1, 99));
     }
 
     /// The image is a slot.
     pub fn fetched(&mut self, job: JobId, slot: Slot, hands: &mut Hands<'_, '_>) {
         if current(hands.ledger, job).is_some() && matches!(self.phase, Phase::Fetching(_)) {
-            hands.told.push(Told::Progress(100));
+            hands.progress(100);
             self.keep_fetched(slot, hands);
         } else {
             self.throw_away(slot.id);
@@ -180,7 +178,7 @@ impl Update {
             stale: None,
             asked: 0,
         });
-        hands.told.push(Told::Progress(1));
+        hands.progress(1);
         hands.order_fetch();
     }
 

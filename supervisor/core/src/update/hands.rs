@@ -32,6 +32,7 @@ impl Hands<'_, '_> {
             job: job.id,
             slot: SlotId(job.id.0),
             version: job.wanted.version.clone(),
+            module: self.scene.policy.module.clone(),
             files: job.wanted.files.clone(),
             entry: self.scene.policy.entry.clone(),
         }));
@@ -55,6 +56,14 @@ impl Hands<'_, '_> {
     pub(super) fn stage(&mut self, stage: Stage) {
         if let Some(job) = &mut self.ledger.record.job {
             job.stage = stage;
+        }
+    }
+
+    /// Tells how much is done, in percent, to whoever wanted the update: an operator looks at the status.
+    pub(super) fn progress(&mut self, percent: u8) {
+        let job = self.ledger.record.job.as_ref();
+        if job.is_some_and(|job| job.wanted.is_reported()) {
+            self.told.push(Told::Progress(percent));
         }
     }
 

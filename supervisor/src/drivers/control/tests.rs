@@ -92,7 +92,7 @@ async fn what_is_no_question_is_refused_and_never_reaches_the_brain() {
     assert!(refusal(say(&layout, b"\"format-disk\"\n").await).contains("cannot be read"));
     assert!(refusal(say(&layout, b"\xff\xfe\n").await).contains("cannot be read"));
     let long = vec![b' '; LONGEST_QUESTION as usize];
-    assert!(refusal(say(&layout, &long).await).contains("within 4096 bytes"));
+    assert!(refusal(say(&layout, &long).await).contains("within 16384 bytes"));
     assert!(happened.try_recv().is_err());
 }
 

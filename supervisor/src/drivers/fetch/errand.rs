@@ -20,6 +20,7 @@ use super::{
     local,
     part::{self, Part},
     sink::on_disk,
+    vouch,
 };
 use crate::{
     config::Fetching,
@@ -118,10 +119,12 @@ impl Errand {
         let mut sums = Vec::with_capacity(self.order.files.len());
         let mut base = 0;
         for file in &self.order.files {
+            let sealed = vouch::look(&self.settings, &self.order, file).await?;
             let place = self.layout.part_of(file);
             let part = match carried.take_if(|part| part.fits(&place, file.size)) {
-                Some(part) => part,
-                None => Part::open(place, file).await?,
+                // Its hashes were begun for the same signature, or it is opened anew.
+                Some(part) if part.is_sealed_by(sealed.as_ref()) => part,
+                _ => Part::open(place, file, sealed).await?,
             };
             let part = kept.insert(part);
             sums.push(self.bring(file, base, part).await?);

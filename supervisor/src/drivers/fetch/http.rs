@@ -35,6 +35,28 @@ pub(super) async fn bring(url: &str, intake: &mut Intake<'_>) -> Result<(), Fetc
     server.receive(response, intake).await
 }
 
+/// Fetches a small file, which must not be longer than this; `None` if the server has none.
+pub(super) async fn small(
+    settings: &Fetching,
+    url: &str,
+    most: usize,
+) -> Result<Option<Vec<u8>>, FetchFault> {
+    let server = Server { settings, url };
+    let mut response = match server.follow(0, None).await {
+        Err(FetchFault::Status(404 | 410)) => return Ok(None),
+        answered => answered?,
+    };
+    let mut bytes = Vec::new();
+    while let Some(chunk) = server.patiently(response.chunk()).await? {
+        if bytes.len() + chunk.len() > most {
+            let promised = most as u64;
+            return Err(FetchFault::Long { promised });
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(Some(bytes))
+}
+
 struct Server<'a> {
     settings: &'a Fetching,
     url: &'a str,

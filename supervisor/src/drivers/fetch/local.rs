@@ -2,7 +2,8 @@
 
 use std::{
     fs::File,
-    io::{Read, Seek, SeekFrom},
+    io::{ErrorKind, Read, Seek, SeekFrom},
+    path::PathBuf,
 };
 
 use supervisor_core::event::FetchFault;
@@ -13,7 +14,7 @@ use crate::drivers::store::at;
 /// Reads what is missing. A file of another length is refused before its first byte is taken.
 pub(super) async fn bring(path: &str, intake: &mut Intake<'_>) -> Result<(), FetchFault> {
     let (from, promised) = (intake.taken(), intake.promised());
-    let place = std::path::PathBuf::from(path);
+    let place = PathBuf::from(path);
     let opened = blocking(move || {
         let told = |why| at(&place, &why);
         let mut file = File::open(&place).map_err(told)?;
@@ -47,6 +48,22 @@ pub(super) async fn bring(path: &str, intake: &mut Intake<'_>) -> Result<(), Fet
         }
         intake.take(&buffer).await?;
     }
+}
+
+/// A small file, at most so many bytes of it; `None` if there is none.
+pub(super) async fn small(place: PathBuf, most: usize) -> Result<Option<Vec<u8>>, FetchFault> {
+    blocking(move || {
+        let file = match File::open(&place) {
+            Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(|why| at(&place, &why))?,
+        };
+        let mut bytes = Vec::new();
+        file.take(most as u64)
+            .read_to_end(&mut bytes)
+            .map_err(|why| at(&place, &why))?;
+        Ok(Some(bytes))
+    })
+    .await
 }
 
 /// Runs a step on a blocking thread; its failure is the medium's.

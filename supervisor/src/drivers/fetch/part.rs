@@ -15,7 +15,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 use supervisor_core::{event::FetchFault, record::WantedFile};
 
-use super::sink::{Sink, on_disk};
+use super::{
+    sink::{Sink, on_disk},
+    verify::Verifier,
+    vouch::Sealed,
+};
 use crate::drivers::store::{at, layout::note_of};
 
 /// The form of the note; one of another form is not used.
@@ -53,17 +57,22 @@ pub(crate) struct Part {
 
 impl Part {
     /// Takes up what is there, or begins with nothing.
-    pub(crate) async fn open(place: PathBuf, file: &WantedFile) -> Result<Self, FetchFault> {
+    pub(crate) async fn open(
+        place: PathBuf,
+        file: &WantedFile,
+        sealed: Option<Sealed>,
+    ) -> Result<Self, FetchFault> {
         let size = file.size;
+        let fresh = Verifier::new(&file.digests, sealed);
         let path = place.clone();
         let note = on_disk(move || Ok(read(&path, size))).await?;
         let begun = note.is_some();
         let mut note = note.unwrap_or_default();
         (note.form, note.size) = (FORM, size);
         let sink = if begun {
-            Sink::resume(place.clone(), &file.digests, size).await?
+            Sink::resume(place.clone(), fresh, size).await?
         } else {
-            Sink::create(place.clone(), &file.digests).await?
+            Sink::create(place.clone(), fresh).await?
         };
         // What a killed process had fetched was not counted; what lies on the disk was fetched for certain.
         note.received = note.received.max(sink.taken());
@@ -73,6 +82,11 @@ impl Part {
     /// Is it the beginning of this image, in a state to be gone on with?
     pub(crate) fn fits(&self, place: &Path, size: u64) -> bool {
         self.place == place && self.note.size == size && self.sink.is_whole()
+    }
+
+    /// Were its hashes begun for the same signature?
+    pub(crate) fn is_sealed_by(&self, sealed: Option<&Sealed>) -> bool {
+        self.sink.is_sealed_by(sealed)
     }
 
     /// May its bytes be gone on with? Not when a step on them was left or failed.

@@ -6,9 +6,9 @@ use std::{
     path::PathBuf,
 };
 
-use supervisor_core::{alink::codec::Digest, event::FetchFault};
+use supervisor_core::event::FetchFault;
 
-use super::verify::Verifier;
+use super::{verify::Verifier, vouch::Sealed};
 use crate::drivers::store::at;
 
 /// Bytes of an image in memory at a time; the network's own buffers come on top.
@@ -37,8 +37,8 @@ struct Inner {
 
 impl Sink {
     /// An empty file.
-    pub(crate) async fn create(path: PathBuf, digests: &[Digest]) -> Result<Self, FetchFault> {
-        let mut sink = Self::open(path, digests).await?;
+    pub(crate) async fn create(path: PathBuf, fresh: Verifier) -> Result<Self, FetchFault> {
+        let mut sink = Self::open(path, fresh).await?;
         sink.clear().await?;
         Ok(sink)
     }
@@ -46,10 +46,10 @@ impl Sink {
     /// What is there already, hashed again; a file longer than the promised size is emptied.
     pub(crate) async fn resume(
         path: PathBuf,
-        digests: &[Digest],
+        fresh: Verifier,
         promised: u64,
     ) -> Result<Self, FetchFault> {
-        let mut sink = Self::open(path, digests).await?;
+        let mut sink = Self::open(path, fresh).await?;
         loop {
             let mut inner = sink.inner.take().expect("no write is under way");
             let path = sink.path.clone();
@@ -71,7 +71,7 @@ impl Sink {
         }
     }
 
-    async fn open(path: PathBuf, digests: &[Digest]) -> Result<Self, FetchFault> {
+    async fn open(path: PathBuf, fresh: Verifier) -> Result<Self, FetchFault> {
         let place = path.clone();
         let file = on_disk(move || {
             let mut options = OpenOptions::new();
@@ -79,7 +79,6 @@ impl Sink {
             options.open(&place).map_err(|why| at(&place, &why))
         })
         .await?;
-        let fresh = Verifier::new(digests);
         Ok(Self {
             inner: Some(Inner {
                 file,
@@ -107,6 +106,11 @@ impl Sink {
         self.inner = Some(inner.await?);
         (self.taken, self.written) = (0, 0);
         Ok(())
+    }
+
+    /// Were its hashes begun for the same signature?
+    pub(crate) fn is_sealed_by(&self, sealed: Option<&Sealed>) -> bool {
+        self.fresh.is_sealed_by(sealed)
     }
 
     /// May it be gone on with? Not when a step on it was left or failed.
@@ -161,19 +165,18 @@ impl Sink {
         Ok(())
     }
 
-    /// Syncs the file and compares the digests; the SHA-256 of the whole in hex.
+    /// Verifies and syncs the file; the SHA-256 of the whole in hex.
     ///
-    /// After another digest it can be cleared and used again; after success the file is closed.
+    /// After a fault it can be cleared and used again; after success the file is closed.
     pub(crate) async fn finish(&mut self) -> Result<String, FetchFault> {
         self.flush().await?;
         let inner = self.inner.take().expect("no write is under way");
         // Checked before the sync: a wrong image need not be durable.
         let sha256 = match inner.verifier.clone().end() {
             Ok(sha256) => sha256,
-            Err(method) => {
+            Err(fault) => {
                 self.inner = Some(inner);
-                let method = method.to_string();
-                return Err(FetchFault::OtherDigest { method });
+                return Err(fault);
             }
         };
         let path = self.path.clone();

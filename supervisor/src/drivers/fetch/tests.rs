@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::config::Trust;
+use crate::config::{Trust, Vouching};
 
 const JOB: JobId = JobId(3);
 
@@ -120,6 +120,12 @@ impl Case {
             trust: Trust::System,
             connect_limit: Duration::from_secs(5),
             stall_limit,
+            vouching: Vouching {
+                require_signature: false,
+                keys: Vec::new(),
+                digest_key: None,
+                target: "x86_64-unknown-linux-gnu".to_owned(),
+            },
         };
         Self {
             _folder: folder,
@@ -134,6 +140,7 @@ impl Case {
             job: JOB,
             slot: SlotId(2),
             version: "1.0.7".parse().unwrap(),
+            module: None,
             files: vec![wanted(url, image)],
             entry: None,
         });

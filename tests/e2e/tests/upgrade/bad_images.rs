@@ -87,7 +87,8 @@ fn a_body_shorter_than_promised_is_never_called_complete() {
     let supervisor = stand.run_with(&stand.good("1.0.0"));
     let (size, there) = ORIGIN;
     let image = stand.image("1.0.7", &vec![7; size]);
-    let firmware = stand.upload(&stand.image("1.0.7", &vec![7; usize::try_from(there).unwrap()]));
+    let short = stand.image("1.0.7", &vec![7; usize::try_from(there).unwrap()]);
+    let firmware = stand.upload_as(stand.claiming(&short, "size", size));
     let mut offer = stand.cloud.offer(&firmware, Transport::Http);
     offer["size"] = serde_json::json!(image.size());
     stand.cloud.push_offer(&stand.device, &offer);

@@ -239,14 +239,16 @@ fn a_size_beyond_32_bits_is_a_size_and_one_over_the_limit_is_refused() {
     let mut stand = Stand::new();
     stand.set("update.largest_image_bytes", 10_000_000_000_u64);
     let supervisor = stand.run_with(&stand.good("1.0.0"));
-    let firmware = stand.upload(&stand.good("1.0.7"));
+    let image = stand.good("1.0.7");
+    let beyond = image.size() + (1_u64 << 32);
+    let firmware = stand.upload_as(stand.claiming(&image, "size", beyond));
     let good = stand.cloud.offer(&firmware, Transport::Http);
     let mut offer = good;
     offer["size"] = json!(10_000_000_001_u64);
     let words = "at most 10000000000 bytes are allowed";
     refused(&supervisor, &stand, "over the limit", &offer, words);
     // Below the limit it is taken up, and found to be shorter than that on the server: 2^32 is no border.
-    offer["size"] = json!(firmware.files[0].size + (1_u64 << 32));
+    offer["size"] = json!(beyond);
     stand.cloud.push_offer(&stand.device, &offer);
     let device = stand.await_device("it fails as a download", |device| {
         device.progress.iter().any(|report| report.step == "-2")

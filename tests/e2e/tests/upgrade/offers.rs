@@ -116,9 +116,8 @@ fn an_offer_signed_with_sha256_is_taken() {
     let stand = Stand::new();
     let supervisor = stand.run_with(&stand.good("1.0.0"));
     let image = stand.good("1.0.7");
-    let package = cloud_emulator::Package::from_path(&image.version, &image.path);
-    let package = package.sign_method(cloud_emulator::SignMethod::Sha256);
-    let firmware = stand.cloud.add_firmware(package).unwrap();
+    let package = stand.package(&image);
+    let firmware = stand.upload_as(package.sign_method(cloud_emulator::SignMethod::Sha256));
     stand.start(Rollout::new(firmware.id, &stand.device));
     stand.await_task(TaskState::Succeeded);
     supervisor.await_rest("1.0.7");
