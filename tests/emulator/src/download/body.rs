@@ -58,8 +58,8 @@ impl FileBody {
                 size = size.min(at - *sent);
             }
             if let Some(rate) = self.rate {
-                // Ten pieces a second, so that the rate is smooth.
-                size = size.min(rate.div_ceil(10));
+                // Fifty pieces a second, so that the rate is smooth and little is under way at a time.
+                size = size.min(rate.div_ceil(50));
                 sleep(Duration::from_secs_f64(size as f64 / rate as f64)).await;
             }
             let piece = self.piece(&mut file, *sent, size).await?;
