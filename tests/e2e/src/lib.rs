@@ -8,24 +8,29 @@
 //! |---|---|
 //! | `HOTPLATE_BIN_DIR` | a folder with `supervisor`, `worker-1.0.0`, `worker-1.0.7` and `misfit` (or the same with `.exe`); without it they are built |
 //! | `HOTPLATE_RUNNER` | a command that runs these programs on this system, such as `wine` |
+//! | `HOTPLATE_KILL_SEED` | at which points of a download the supervisor is killed; a failing test tells its seed |
 //!
 //! It refuses to sleep: every wait is on a condition, has a limit, and says at its end what was seen last.
 
 mod build;
 mod cloud;
+mod downloads;
 mod image;
 mod log;
 mod programs;
 mod settings;
 mod stand;
 mod supervisor;
+mod web;
 
+pub use downloads::{Answer, Tally};
 pub use image::Image;
 pub use log::Log;
 pub use programs::{Ended, Programs, only_here};
 pub use settings::Settings;
 pub use stand::{SECRET, Stand};
 pub use supervisor::Supervisor;
+pub use web::Web;
 
 use std::time::Duration;
 

@@ -6,7 +6,13 @@
 
 // Always true here; the lint that allows `unwrap` in tests goes by this attribute.
 #[cfg(test)]
+mod downloads;
+#[cfg(test)]
+mod nginx;
+#[cfg(test)]
 mod ordinary;
+#[cfg(test)]
+mod relay;
 #[cfg(test)]
 mod sdk;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Mosquitto and nginx on free ports of loopback, and somebody who listens on the broker.
+//! Servers on free ports of loopback: Mosquitto (nginx has its own file), and somebody who listens on the broker.
 
 use std::{
     fs,
@@ -47,32 +47,8 @@ impl Server {
         command
     }
 
-    /// An ordinary web server that serves a folder.
-    pub(crate) fn nginx(folder: &Path) -> Self {
-        Self::start(|port| {
-            let place = folder.display();
-            let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-                .map(|name| format!("{name}_temp_path {place}/nginx-{name};"))
-                .join("\n");
-            let text = format!(
-                "daemon off;\nmaster_process off;\npid {place}/nginx.pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}\n\
-                 server {{ listen 127.0.0.1:{port}; root {place}; }}\n}}\n"
-            );
-            let config = folder.join("nginx.conf");
-            fs::write(&config, text).unwrap();
-            let mut command = Command::new(super::needed("HOTPLATE_INTEROP_NGINX"));
-            command
-                .arg("-p")
-                .arg(folder)
-                .arg("-e")
-                .arg("stderr")
-                .arg("-c")
-                .arg(config);
-            command
-        })
-    }
-
-    fn start(command: impl Fn(u16) -> Command) -> Self {
+    /// Starts it on a port that is free.
+    pub(crate) fn start(command: impl Fn(u16) -> Command) -> Self {
         let mut logs = String::new();
         for _ in 0..TRIES {
             let free = TcpListener::bind("127.0.0.1:0")
