@@ -13,9 +13,13 @@ mod cli;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod local;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod offers;
+#[cfg(test)]
+mod packages;
 #[cfg(test)]
 mod respawn;
 #[cfg(test)]
