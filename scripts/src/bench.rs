@@ -3,6 +3,7 @@
 //! A bench reports; it fails only when it cannot measure. Numbers for programs go out as one JSON object, everything for people
 //! goes to standard error in that case.
 
+mod download;
 mod footprint;
 mod process;
 
@@ -17,6 +18,8 @@ pub(crate) struct Args {
 enum What {
     /// The release supervisor's size, memory, threads and processor time when idle with TLS and an active worker
     Footprint(footprint::Args),
+    /// A download's wall time, processor time and memory against `curl` and `md5sum`
+    Download(download::Args),
 }
 
 /// A number could not be measured.
@@ -31,6 +34,16 @@ pub(crate) enum BenchError {
     /// The system's clock is not known.
     #[error("ask for the ticks in a second")]
     Ticks(#[source] crate::run::RunError),
+    /// The download could not be measured.
+    #[error(transparent)]
+    Download(#[from] download::DownloadError),
+}
+
+/// The ticks of the system's clock in a second, in which processor time is counted.
+fn ticks_per_second() -> Result<f64, BenchError> {
+    let asked = crate::run::captured(&mut crate::run::command("getconf", ["CLK_TCK"]))
+        .map_err(BenchError::Ticks)?;
+    Ok(asked.trim().parse().unwrap_or(100.0))
 }
 
 /// Measures.
@@ -40,6 +53,7 @@ pub(crate) enum BenchError {
 pub(crate) fn bench(args: &Args) -> Result<bool, crate::Error> {
     match &args.what {
         What::Footprint(args) => footprint::footprint(args)?,
+        What::Download(args) => download::download(args)?,
     }
     Ok(true)
 }

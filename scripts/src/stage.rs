@@ -58,7 +58,9 @@ pub(crate) struct Plan {
     /// Port of the platform's HTTP API; 0 takes a free one.
     pub(crate) http_port: u16,
     /// What the configuration's section `[update]` holds beside that which has no default.
-    pub(crate) settings: &'static str,
+    pub(crate) settings: String,
+    /// Where the folder for it all is made; without, where the system keeps what is temporary.
+    pub(crate) place: Option<PathBuf>,
 }
 
 impl Plan {
@@ -89,7 +91,8 @@ impl Plan {
             worker: program("worker"),
             version,
             http_port: 0,
-            settings: "",
+            settings: String::new(),
+            place: None,
         })
     }
 }
@@ -113,8 +116,9 @@ impl Stage {
     /// # Errors
     /// When they cannot be started, or brought to work.
     pub(crate) fn set(plan: &Plan) -> Result<Self, StageError> {
-        let folder = tempfile::tempdir().map_err(|source| StageError::Prepare {
-            what: std::env::temp_dir(),
+        let place = plan.place.clone().unwrap_or_else(std::env::temp_dir);
+        let folder = tempfile::tempdir_in(&place).map_err(|source| StageError::Prepare {
+            what: place,
             source,
         })?;
         let emulator = Emulator::start(Options {

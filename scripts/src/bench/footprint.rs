@@ -5,9 +5,9 @@
 
 use super::BenchError;
 use super::process::{self, Memory};
+use crate::paint;
 use crate::stage::{Plan, Stage, StageError};
 use crate::workspace::Workspace;
-use crate::{paint, run};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -84,9 +84,7 @@ pub(super) fn footprint(args: &Args) -> Result<(), crate::Error> {
 }
 
 fn measure(workspace: &Workspace, window: Duration) -> Result<Footprint, BenchError> {
-    let asked =
-        run::captured(&mut run::command("getconf", ["CLK_TCK"])).map_err(BenchError::Ticks)?;
-    let per_second: f64 = asked.trim().parse().unwrap_or(100.0);
+    let per_second = super::ticks_per_second()?;
     let stage = Stage::set(&Plan::release(workspace)?)?;
     let file = std::fs::metadata(stage.program())
         .map_err(|source| StageError::Prepare {

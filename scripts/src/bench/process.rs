@@ -6,6 +6,12 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+/// The field of `stat` with the user time of a process.
+const OWN: usize = 14;
+
+/// The field of `stat` with the user time of its children that were waited for.
+const CHILDREN: usize = 16;
+
 /// A process's memory and threads at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Memory {
@@ -25,6 +31,14 @@ pub(crate) enum ProcessError {
     /// Its file could not be read; the process may have ended.
     #[error("read `{path}`")]
     Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Its file could not be written.
+    #[error("write `{path}`")]
+    Write {
         /// The file.
         path: PathBuf,
         /// What the system said.
@@ -72,10 +86,48 @@ pub(super) fn memory(pid: u32) -> Result<Memory, ProcessError> {
 /// When the process has ended or the system has no such file.
 pub(super) fn ticks(pid: u32) -> Result<u64, ProcessError> {
     let (stat, path) = read(pid, "stat")?;
-    used_ticks(&stat).ok_or(ProcessError::Shape {
+    times(&stat, OWN).ok_or(ProcessError::Shape {
         what: "utime and stime",
         path,
     })
+}
+
+/// The processor time of the children we have waited for, in ticks of the system's clock.
+///
+/// # Errors
+/// When the system has no such file.
+pub(super) fn ticks_of_children() -> Result<u64, ProcessError> {
+    let (stat, path) = read(std::process::id(), "stat")?;
+    times(&stat, CHILDREN).ok_or(ProcessError::Shape {
+        what: "cutime and cstime",
+        path,
+    })
+}
+
+/// The resident memory of a process in bytes: now, and the most there was.
+///
+/// # Errors
+/// When the process has ended or the system has no such file.
+pub(super) fn resident(pid: u32) -> Result<(u64, u64), ProcessError> {
+    let (status, path) = read(pid, "status")?;
+    let bytes = |what| {
+        number(&status, what)
+            .map(|kib| kib * 1024)
+            .ok_or_else(|| ProcessError::Shape {
+                what,
+                path: path.clone(),
+            })
+    };
+    Ok((bytes("VmRSS:")?, bytes("VmHWM:")?))
+}
+
+/// Lets the most there was of resident memory begin anew with what is there now.
+///
+/// # Errors
+/// When the system does not let us.
+pub(super) fn forget_peak(pid: u32) -> Result<(), ProcessError> {
+    let path = PathBuf::from(format!("/proc/{pid}/clear_refs"));
+    fs::write(&path, "5").map_err(|source| ProcessError::Write { path, source })
 }
 
 fn read(pid: u32, file: &str) -> Result<(String, PathBuf), ProcessError> {
@@ -96,11 +148,11 @@ fn number(text: &str, word: &str) -> Option<u64> {
         .ok()
 }
 
-/// User and system time, fields 14 and 15. The second field is the program's name in parentheses and may itself hold blanks
-/// and parentheses, so counting starts after the last one.
-fn used_ticks(stat: &str) -> Option<u64> {
+/// User time from this field on, and system time in the next. The second field is the program's name in parentheses and may
+/// itself hold blanks and parentheses, so counting starts after the last one.
+fn times(stat: &str, field: usize) -> Option<u64> {
     let after_name = stat.rsplit_once(')')?.1;
-    let mut fields = after_name.split_whitespace().skip(11);
+    let mut fields = after_name.split_whitespace().skip(field - 3);
     let user: u64 = fields.next()?.parse().ok()?;
     let system: u64 = fields.next()?.parse().ok()?;
     Some(user + system)
@@ -120,9 +172,10 @@ mod tests {
 
     #[test]
     fn times_are_found_behind_a_name_with_blanks_and_parentheses() {
-        let stat = "77 (odd ) name) S 1 77 77 0 -1 4194560 150 0 0 0 31 11 0 0 20 0 2 0 100";
-        assert_eq!(used_ticks(stat), Some(42));
-        assert_eq!(used_ticks("77 (short) S 1"), None);
+        let stat = "77 (odd ) name) S 1 77 77 0 -1 4194560 150 0 0 0 31 11 5 2 20 0 2 0 100";
+        assert_eq!(times(stat, OWN), Some(42));
+        assert_eq!(times(stat, CHILDREN), Some(7));
+        assert_eq!(times("77 (short) S 1", OWN), None);
     }
 
     #[cfg(target_os = "linux")]
@@ -134,5 +187,8 @@ mod tests {
             "{own:?}"
         );
         assert!(ticks(std::process::id()).is_ok());
+        assert!(ticks_of_children().is_ok());
+        let (now, most) = resident(std::process::id()).expect("we run");
+        assert!(0 < now && now <= most, "{now} {most}");
     }
 }

@@ -33,7 +33,8 @@ impl Images {
             worker: self.first.clone(),
             version: "1.0.0",
             http_port,
-            settings: "proving_s = 2\nquery_after_connect_s = 0.5\n",
+            settings: "proving_s = 2\nquery_after_connect_s = 0.5\n".to_owned(),
+            place: None,
         }
     }
 }
