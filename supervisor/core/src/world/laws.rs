@@ -120,8 +120,9 @@ impl Laws {
             .owed
             .iter()
             .any(|it| it.outcome.step() == step && cut(&it.outcome.to_string()) == text);
+        let refusals = ["quarantined", "is older than"];
         assert!(
-            owed || text.contains("quarantined"),
+            owed || refusals.iter().any(|word| text.contains(word)),
             "told_truth: `{text}` is not on the disk"
         );
     }
