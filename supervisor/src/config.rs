@@ -227,6 +227,8 @@ fn update(
     policy.proving = section.or("proving_s", policy.proving);
     let connect_limit = positive(&mut section, "connect_limit_s", Duration::from_secs(10));
     let stall_limit = positive(&mut section, "stall_limit_s", Duration::from_secs(30));
+    // A block over MQTT that an impatient operator would not wait for on a web server is not waited for either.
+    policy.block_wait = policy.block_wait.min(stall_limit);
     let trust = match section.text("ca") {
         Some(found) => {
             section.list("ca", found.value.shown(), format!("line {}", found.line));

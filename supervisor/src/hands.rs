@@ -37,6 +37,7 @@ impl Hands {
             } => self.cloud.publish(ticket, topic, payload),
             Command::Disconnect => self.cloud.disconnect(),
             Command::Fetch(order) => self.fetch.start(order),
+            Command::Block { job, offset, bytes } => self.fetch.block(job, offset, bytes),
             Command::AbandonFetch { job } => self.fetch.abandon(job),
             Command::Save { save, record } => self.store.save(save, record),
             Command::RemoveSlot { slot } => self.store.remove(slot),

@@ -134,6 +134,9 @@ impl Agent {
                 let word = self.session.down(&loss, now.ticks, &mut self.jitter);
                 self.outbox.lost();
                 self.query_at = None;
+                if let Some(update) = &mut self.update {
+                    update.link_lost();
+                }
                 note(out, Grade::Warning, None, None, word);
             }
             Event::Arrived { topic, payload } => self.arrived(&topic, &payload, now, out),
@@ -145,6 +148,9 @@ impl Agent {
             }
             Event::FetchProgress { job, on_disk } => {
                 self.with_update(now, out, |it, hands| it.fetch_progress(job, on_disk, hands));
+            }
+            Event::BlockWanted { job, block } => {
+                self.with_update(now, out, |it, hands| it.block_wanted(job, block, hands));
             }
             Event::Fetched { job, slot } => {
                 self.with_update(now, out, |it, hands| it.fetched(job, slot, hands));

@@ -7,6 +7,7 @@
 //! | `Connect` | `CloudUp` or `CloudDown` |
 //! | `Publish` with a ticket | `Published`, or `CloudDown`, after which it must be published again |
 //! | `Fetch` | any number of `FetchProgress`, then `Fetched` or `FetchFailed`; nothing after `AbandonFetch` |
+//! | `Fetch` of a file in blocks | also `BlockWanted`, each of which waits for one `Block`, for as long as that takes |
 //! | `Save` | `Saved` or `SaveFailed`, in order |
 //! | `Spawn` | `Spawned` (then, once, `Exited`) or `SpawnFailed` |
 //! | `Send`, `Hang up` | `Parted` when the link is gone |
@@ -74,6 +75,13 @@ pub enum Event {
         job: JobId,
         /// Bytes written.
         on_disk: u64,
+    },
+    /// The download goes on with this block of a file the platform hands out, and waits for it.
+    BlockWanted {
+        /// Whose.
+        job: JobId,
+        /// Which.
+        block: BlockOrder,
     },
     /// The image is complete, verified, synced, and a slot.
     Fetched {
@@ -193,6 +201,15 @@ pub enum Command {
     Disconnect,
     /// Fetch an image into a slot.
     Fetch(FetchOrder),
+    /// Hand a block to the download that waits for it.
+    Block {
+        /// Whose.
+        job: JobId,
+        /// Where in the file it begins, in bytes.
+        offset: u64,
+        /// At least one byte, and no more than were wanted.
+        bytes: Vec<u8>,
+    },
     /// Stop fetching and remove what is there of it.
     AbandonFetch {
         /// Whose.
@@ -262,6 +279,21 @@ pub struct FetchOrder {
     pub files: Vec<WantedFile>,
     /// Which of several files is the program.
     pub entry: Option<FileName>,
+}
+
+/// A block of a file that the platform hands out over the MQTT session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockOrder {
+    /// The stream's number.
+    pub stream_id: u64,
+    /// The file's number in the stream.
+    pub file_id: u64,
+    /// Where in the file it begins, in bytes.
+    pub offset: u64,
+    /// How many bytes are wanted.
+    pub size: u32,
+    /// How many bytes the whole file has.
+    pub file_length: u64,
 }
 
 /// How the cloud was lost.

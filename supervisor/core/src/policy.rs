@@ -29,6 +29,8 @@ pub struct Policy {
     pub fetch_time: Duration,
     /// First and longest ceiling of the wait between two tries of a download.
     pub fetch_backoff: (Duration, Duration),
+    /// How long a block over MQTT is waited for before it is asked for again.
+    pub block_wait: Duration,
     /// Is the new worker warmed up beside the old one? `false` for a device too small for two.
     pub standby: bool,
     /// How many times a build may be started before it must have proved itself.
@@ -89,6 +91,7 @@ impl Default for Policy {
             fetch_retries: 8,
             fetch_time: Duration::from_secs(24 * 3600),
             fetch_backoff: (Duration::from_secs(1), Duration::from_secs(60)),
+            block_wait: Duration::from_secs(10),
             standby: true,
             tries: 3,
             consent_limit: Duration::from_secs(3600),

@@ -23,6 +23,7 @@
 //! by the next start, as after a power cut.
 //! The newest offer that arrives during a job is remembered, one at most, and judged again when the job has ended.
 
+mod blocks;
 mod ending;
 mod fetching;
 mod hands;
@@ -133,6 +134,9 @@ impl Update {
             Phase::Fetching(fetching) => {
                 fetching.until = fetching.until.after(lost);
                 fetching.stale = fetching.stale.map(|until| until.after(lost));
+                if let Some(block) = &mut fetching.block {
+                    block.until = block.until.map(|until| until.after(lost));
+                }
             }
             _ => {}
         }

@@ -1,13 +1,14 @@
 //! Downloads: from wherever a build is to a verified slot, or to one plain fault.
 //!
 //! Each try runs in a task of its own ([`errand`]). Every file's bytes pass one chain of stages, whatever their source: source ([`http`],
-//! [`local`]) → size and progress ([`intake`]) → digests and signature ([`vouch`], [`verify`]) → file ([`sink`], [`part`]). They go through
+//! [`blocks`], [`local`]) → size and progress ([`intake`]) → digests and signature ([`vouch`], [`verify`]) → file ([`sink`], [`part`]). They go through
 //! one bounded buffer, and nothing unverified ever has a slot's name.
 //!
 //! What an interrupted try leaves is a part, and the next try goes on behind it. A part stays when its try may be worth repeating and
 //! when the supervisor ends, and goes with its job. One interruption wastes at most what the buffer holds and the network had under way.
 
 mod answer;
+mod blocks;
 mod errand;
 mod http;
 mod intake;
@@ -24,7 +25,7 @@ use std::path::PathBuf;
 use supervisor_core::event::{FetchOrder, JobId};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use self::{errand::Errand, part::Part};
+use self::{blocks::Outlet, errand::Errand, part::Part};
 use super::{Events, store::layout::Layout};
 use crate::config::Fetching;
 
@@ -42,6 +43,8 @@ pub(crate) struct Fetch {
 struct Current {
     job: JobId,
     parts: Vec<PathBuf>,
+    /// Where blocks go that it waits for.
+    outlet: Outlet,
     /// A word on it means that the part is to go as well.
     leave: oneshot::Sender<()>,
     /// The part, if it can be gone on with as it is.
@@ -61,6 +64,7 @@ impl Fetch {
     /// Answered by `FetchProgress` any number of times, then `Fetched` or `FetchFailed`.
     pub(crate) fn start(&mut self, order: FetchOrder) {
         let (leave, left) = oneshot::channel();
+        let (outlet, inlet) = blocks::channel();
         let parts = order.files.iter().map(|file| self.layout.part_of(file));
         let parts: Vec<_> = parts.collect();
         let job = order.job;
@@ -68,6 +72,7 @@ impl Fetch {
             settings: self.settings.clone(),
             layout: self.layout.clone(),
             events: self.events.clone(),
+            blocks: inlet,
             order,
         };
         // A former try has ended or ends now: its sender is dropped.
@@ -76,9 +81,17 @@ impl Fetch {
         self.current = Some(Current {
             job,
             parts,
+            outlet,
             leave,
             ended,
         });
+    }
+
+    /// Hands over a block that a download waits for.
+    pub(crate) fn block(&self, job: JobId, offset: u64, bytes: Vec<u8>) {
+        if let Some(current) = self.current.as_ref().filter(|current| current.job == job) {
+            current.outlet.put(offset, bytes);
+        }
     }
 
     /// Stops a download; what is there of it is removed.
@@ -106,6 +119,7 @@ impl Fetch {
         self.current = Some(Current {
             job,
             parts,
+            outlet: blocks::channel().0,
             leave: oneshot::channel().0,
             ended,
         });

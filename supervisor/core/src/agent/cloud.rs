@@ -6,8 +6,8 @@ use super::{Agent, note, report};
 use crate::{
     alink::{
         codec::{
-            OfferFrom, RequestFault, parse_offer, parse_property_set, parse_reply, parse_rrpc,
-            parse_service_call,
+            OfferFrom, RequestFault, block_request, parse_offer, parse_property_set, parse_reply,
+            parse_rrpc, parse_service_call,
         },
         topics::{Action, Identifier, Route},
     },
@@ -61,6 +61,28 @@ impl Agent {
             topic: self.topics.firmware_get(),
             payload: crate::alink::codec::firmware_get(&id, self.policy.module.as_deref()),
         });
+    }
+
+    /// Asks for the block a download waits for, if that is due.
+    pub(super) fn ask_for_block(&mut self, now: Now, out: &mut Vec<Command>) {
+        let Some(update) = self.update.as_mut().filter(|_| self.session.is_up()) else {
+            return;
+        };
+        if let Some(block) = update.block_due() {
+            let id = self.outbox.id();
+            out.push(Command::Publish {
+                ticket: None,
+                topic: self.topics.file_download(),
+                payload: block_request(
+                    &id,
+                    block.stream_id,
+                    block.file_id,
+                    block.offset,
+                    block.size,
+                ),
+            });
+            update.block_asked(id, now.ticks.after(self.policy.block_wait));
+        }
     }
 
     pub(super) fn arrived(
@@ -124,8 +146,14 @@ impl Agent {
                 }
             }
             Route::FileReply => {
-                let text = "a block of a file nobody asked for was left alone".to_owned();
-                self.chatter.note(now.ticks, Grade::Detail, None, text, out);
+                let mut awaited = false;
+                self.with_update(now, out, |it, hands| {
+                    awaited = it.block_came(payload, hands);
+                });
+                if !awaited {
+                    let text = "a block of a file that nobody waits for was left alone".to_owned();
+                    self.chatter.note(now.ticks, Grade::Detail, None, text, out);
+                }
             }
             Route::Foreign => {
                 let text = "a message on a topic that is not ours was left alone".to_owned();

@@ -29,6 +29,7 @@ impl Agent {
         self.mailbox.tick(now.ticks, out);
         self.session.tick(now.ticks, out);
         self.ask_for_offer(now, out);
+        self.ask_for_block(now, out);
         self.report_status(now, out);
         if self.session.is_up() {
             self.outbox.flush(now.ticks, now.wall.0, out);

@@ -89,12 +89,20 @@ impl Update {
         if current(hands.ledger, job).is_none() {
             return;
         }
+        if let Phase::Fetching(fetching) = &mut self.phase {
+            fetching.block = None;
+            self.try_failed(job, fault, hands);
+        }
+    }
+
+    /// A try was in vain: another one follows, if it is worth it.
+    pub(super) fn try_failed(&mut self, job: JobId, fault: FetchFault, hands: &mut Hands<'_, '_>) {
         let Phase::Fetching(fetching) = &mut self.phase else {
             return;
         };
         let policy = hands.scene.policy;
         if fault == EXPIRED {
-            self.ask_again(hands);
+            self.ask_again(fault, hands);
         } else if fault.may_pass() && fetching.backoff.failures() < policy.fetch_retries {
             let wait = fetching.backoff.next(hands.jitter);
             fetching.retry = Some(hands.scene.now.ticks.after(wait));
@@ -122,20 +130,23 @@ impl Update {
             let seconds = hands.scene.policy.fetch_time.as_secs();
             self.give_up_fetching(FetchFault::Late { seconds }, hands);
         } else if fetching.stale.is_some_and(|until| now >= until) {
-            self.ask_again(hands);
+            let fault = fetching.refusal.clone();
+            self.ask_again(fault, hands);
         } else if fetching.retry.is_some_and(|at| now >= at) {
             self.fetch_again(hands);
+        } else {
+            self.tick_block(hands);
         }
     }
 
-    /// The address is too old: the platform is asked for another one, at first at once.
-    fn ask_again(&mut self, hands: &mut Hands<'_, '_>) {
+    /// The address is too old, or nothing is there: the platform is asked for another one, at first at once.
+    pub(super) fn ask_again(&mut self, fault: FetchFault, hands: &mut Hands<'_, '_>) {
         let now = hands.scene.now.ticks;
         let Phase::Fetching(fetching) = &mut self.phase else {
             return;
         };
         if fetching.asked >= MOST_ASKED {
-            self.give_up_fetching(EXPIRED, hands);
+            self.give_up_fetching(fault, hands);
             return;
         }
         let at = match fetching.asked {
@@ -144,10 +155,11 @@ impl Update {
         };
         fetching.asked += 1;
         fetching.stale = Some(at.after(FRESH_WAIT));
+        fetching.refusal = fault.clone();
         let count = fetching.asked;
         hands.told.push(Told::Ask(at));
         hands.trouble(format!(
-            "{EXPIRED}; the platform is asked for another address, time {count} of {MOST_ASKED}"
+            "{fault}; the platform is asked for another address, time {count} of {MOST_ASKED}"
         ));
     }
 
@@ -162,6 +174,11 @@ impl Update {
     fn fetch_again(&mut self, hands: &mut Hands<'_, '_>) {
         if let Phase::Fetching(fetching) = &mut self.phase {
             (fetching.retry, fetching.stale) = (None, None);
+            // A download that waits for a block need not begin again: the block is asked for once more.
+            if fetching.block.as_ref().is_some_and(|it| it.is_of(hands)) {
+                return;
+            }
+            fetching.block = None;
             hands.order_fetch();
         }
     }
@@ -177,6 +194,8 @@ impl Update {
             until: hands.scene.now.ticks.after(hands.scene.policy.fetch_time),
             stale: None,
             asked: 0,
+            refusal: EXPIRED,
+            block: None,
         });
         hands.progress(1);
         hands.order_fetch();

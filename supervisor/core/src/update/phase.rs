@@ -1,9 +1,9 @@
 //! The phases of an update, with what each of them must know.
 
-use super::regret::Regretting;
+use super::{blocks::Awaited, regret::Regretting};
 use crate::{
     event::{SaveId, Tenure},
-    outcome::Outcome,
+    outcome::{FetchFault, Outcome},
     record::{Owed, Record, Slot},
     time::{Backoff, Ticks},
 };
@@ -37,12 +37,17 @@ pub(super) struct Fetching {
     pub(super) stale: Option<Ticks>,
     /// How often the platform was asked for another address.
     pub(super) asked: u32,
+    /// Why it was.
+    pub(super) refusal: FetchFault,
+    /// The block that the download waits for.
+    pub(super) block: Option<Awaited>,
 }
 
 impl Fetching {
     /// When there is something to do although nothing happens.
     pub(super) fn next_deadline(&self) -> Ticks {
-        [self.retry, self.stale]
+        let block = self.block.as_ref().and_then(|block| block.until);
+        [self.retry, self.stale, block]
             .into_iter()
             .flatten()
             .fold(self.until, Ticks::min)

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Disk, Laws, disk::SIZE};
+use super::{Blocks, Disk, Laws, blocks::FILE, disk::SIZE};
 
 /// How the platform sees its task (platform documents 147496 and 302377).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub(crate) struct Cloud {
     pub(crate) answers_queries: bool,
     /// When it was asked for an update while a task was not over.
     pub(crate) queries: u64,
+    /// Does it hand images out in blocks?
+    pub(crate) blocks: Option<Blocks>,
 }
 
 impl Default for Cloud {
@@ -48,6 +50,7 @@ impl Default for Cloud {
             posts: 0,
             answers_queries: false,
             queries: 0,
+            blocks: None,
         }
     }
 }
@@ -56,6 +59,9 @@ impl Cloud {
     /// The platform wants this version from now on.
     pub(crate) fn offer(&mut self, version: &str) {
         self.task = Task::Queued(version.to_owned());
+        if let Some(blocks) = &mut self.blocks {
+            blocks.hand_out(version);
+        }
     }
 
     /// What the platform pushes to a device that connects.
@@ -63,7 +69,7 @@ impl Cloud {
         let Task::Queued(version) = &self.task else {
             return None;
         };
-        Some(push_of(version))
+        Some(self.push_of(version))
     }
 
     /// What the platform answers to a query for an update, as a push with a fresh address.
@@ -72,8 +78,27 @@ impl Cloud {
             return None;
         };
         self.queries += 1;
-        self.answers_queries
-            .then(|| push_with(version, &format!("?fresh={}", self.queries)))
+        if let Some(blocks) = self.blocks.as_mut().filter(|_| self.answers_queries) {
+            blocks.hand_out(version);
+        }
+        let place = self.place(version, &format!("?fresh={}", self.queries));
+        self.answers_queries.then(|| push_with(version, &place))
+    }
+
+    /// A push of a version, as the platform writes it.
+    pub(crate) fn push_of(&self, version: &str) -> (String, Vec<u8>) {
+        push_with(version, &self.place(version, ""))
+    }
+
+    /// Where the image is, in the words of an offer.
+    fn place(&self, version: &str, query: &str) -> Json {
+        match &self.blocks {
+            Some(blocks) => {
+                let stream = blocks.stream_of(version);
+                json!({"dProtocol": "mqtt", "streamId": stream, "streamFileId": FILE})
+            }
+            None => json!({"url": format!("https://firmware.example/{version}{query}")}),
+        }
     }
 
     /// The connection is gone.
@@ -134,22 +159,13 @@ impl Cloud {
     }
 }
 
-/// A push of a version, as the platform writes it.
-pub(crate) fn push_of(version: &str) -> (String, Vec<u8>) {
-    push_with(version, "")
-}
-
-fn push_with(version: &str, query: &str) -> (String, Vec<u8>) {
+fn push_with(version: &str, place: &Json) -> (String, Vec<u8>) {
     let sign = digest_of(version);
-    let payload = json!({
-        "code": "1000",
-        "id": 1_507_707_025,
-        "message": "success",
-        "data": {
-            "size": SIZE, "version": version, "url": format!("https://firmware.example/{version}{query}"),
-            "sign": sign, "signMethod": "SHA256",
-        },
-    });
+    let mut data = json!({"size": SIZE, "version": version, "sign": sign, "signMethod": "SHA256"});
+    for (name, value) in place.as_object().unwrap() {
+        data[name] = value.clone();
+    }
+    let payload = json!({"code": "1000", "id": 1_507_707_025, "message": "success", "data": data});
     (
         "/ota/device/upgrade/pk/dn".to_owned(),
         payload.to_string().into_bytes(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Happening, World};
 use crate::{
-    event::{Event, FetchFault, FetchOrder, JobId, SlotId},
+    event::{BlockOrder, Event, FetchFault, FetchOrder, JobId, SlotId},
     record::{Record, Slot, Source},
 };
 
@@ -16,7 +16,8 @@ pub(crate) const SIZE: u64 = 1000;
 pub(crate) struct Disk {
     pub(crate) record: Option<Record>,
     pub(crate) slots: Vec<Slot>,
-    pub(crate) parts: BTreeSet<u64>,
+    /// Bytes of each job's part, as far as they were counted.
+    pub(crate) parts: BTreeMap<u64, u64>,
     /// How many saves there were.
     pub(crate) saves: u64,
     /// How many of them the brain has not heard of.
@@ -48,7 +49,7 @@ impl Disk {
                 ..Record::default()
             }),
             slots: vec![slot],
-            parts: BTreeSet::new(),
+            parts: BTreeMap::new(),
             saves: 0,
             unanswered: 0,
             failing: BTreeSet::new(),
@@ -90,23 +91,45 @@ pub(crate) struct Fetches {
     pub(crate) addresses: Vec<String>,
     /// Downloads that begin neither fail nor end: their next byte never comes.
     pub(crate) dribble: bool,
+    /// Which block a download waits for.
+    pub(crate) waiting: BTreeMap<JobId, BlockOrder>,
 }
 
 impl World {
     pub(crate) fn fetch(&mut self, order: FetchOrder) {
         let fault = self.durable.disk.downloads.pop_front();
         let job = order.job;
-        self.durable.disk.parts.insert(job.0);
+        self.durable.disk.parts.entry(job.0).or_default();
         let [file] = &order.files[..] else {
             panic!("{order:?}");
         };
-        let Source::Url(url) = &file.source else {
-            panic!("{order:?}");
+        let first = match &file.source {
+            Source::Url(url) => {
+                self.fetches.addresses.push(url.clone());
+                Happening::FetchStep(job, 1)
+            }
+            Source::Blocks { .. } => Happening::BlockStep(job),
+            Source::Path(_) => panic!("{order:?}"),
         };
-        self.fetches.addresses.push(url.clone());
+        // Only one that waits for a block may be begun anew: it hears nothing more.
+        let waited = self.fetches.waiting.remove(&job).is_some();
         let before = self.fetches.under_way.insert(job, (order, fault));
-        assert!(before.is_none(), "the same job is fetched twice at once");
-        self.later(10, Happening::FetchStep(job, 1));
+        assert!(
+            before.is_none() || waited,
+            "the same job is fetched twice at once"
+        );
+        self.later(10, first);
+    }
+
+    /// The image is a slot.
+    pub(crate) fn fetch_ends(&mut self, order: &FetchOrder) {
+        let job = order.job;
+        self.fetches.under_way.remove(&job);
+        self.durable.disk.parts.remove(&job.0);
+        let slot = build(order.slot.0, order.version.as_str());
+        self.durable.disk.slots.retain(|other| other.id != slot.id);
+        self.durable.disk.slots.push(slot.clone());
+        self.tell_later(1, Event::Fetched { job, slot });
     }
 
     pub(crate) fn fetch_step(&mut self, job: JobId, step: u8) {
@@ -121,14 +144,7 @@ impl World {
                 self.fetches.under_way.remove(&job);
                 self.tell(Event::FetchFailed { job, fault });
             }
-            (5, _) => {
-                self.fetches.under_way.remove(&job);
-                self.durable.disk.parts.remove(&job.0);
-                let slot = build(order.slot.0, order.version.as_str());
-                self.durable.disk.slots.retain(|other| other.id != slot.id);
-                self.durable.disk.slots.push(slot.clone());
-                self.tell_later(1, Event::Fetched { job, slot });
-            }
+            (5, _) => self.fetch_ends(&order),
             _ => {
                 let on_disk = u64::from(step) * SIZE / 4;
                 self.later(100, Happening::FetchStep(job, step + 1));

@@ -37,6 +37,9 @@ impl World {
                 {
                     self.tell_later(20, Event::Arrived { topic, payload });
                 }
+                if topic.ends_with("/thing/file/download") {
+                    self.answer_block(&payload);
+                }
                 if let Some(ticket) = ticket {
                     self.tell_later(5, Event::Published { ticket });
                 }
@@ -44,8 +47,10 @@ impl World {
             Command::Subscribe { .. } | Command::Answer { .. } | Command::Note(_) => {}
             Command::Disconnect => self.durable.cloud.power_cut(),
             Command::Fetch(order) => self.fetch(order),
+            Command::Block { job, offset, bytes } => self.take_block(job, offset, &bytes),
             Command::AbandonFetch { job } => {
                 self.fetches.under_way.remove(&job);
+                self.fetches.waiting.remove(&job);
                 self.durable.disk.parts.remove(&job.0);
             }
             Command::Save { save, record } => {

@@ -4,6 +4,7 @@
 //! delays. Power may go out after any command: then every process and the brain are gone, and only the disk and the cloud
 //! remain. Laws with names are checked at every command (see [`laws`]).
 
+mod blocks;
 mod cloud;
 mod disk;
 mod downloads;
@@ -17,6 +18,7 @@ mod walk;
 use std::collections::BTreeMap;
 
 pub(crate) use self::{
+    blocks::Blocks,
     cloud::{Cloud, Task},
     disk::{Disk, Fetches, build},
     laws::Laws,
@@ -44,6 +46,8 @@ pub(crate) enum Happening {
     End(Tenure, i32),
     /// An image gets on.
     FetchStep(JobId, u8),
+    /// An image in blocks gets on.
+    BlockStep(JobId),
     /// The machine goes down because of a worker.
     MachineDown(Tenure),
 }
@@ -95,7 +99,8 @@ impl Durable {
         } = &self.disk;
         let saves = failing.iter().any(|at| at > saves).then_some(saves);
         let (task, later, laws) = (&self.cloud.task, self.later, self.laws.key());
-        format!("{record:?}{slots:?}{parts:?}{saves:?}{downloads:?}{task:?}{later}{laws}")
+        let blocks = self.cloud.blocks.as_ref().map(Blocks::key);
+        format!("{record:?}{slots:?}{parts:?}{saves:?}{downloads:?}{task:?}{blocks:?}{later}{laws}")
     }
 }
 
@@ -234,6 +239,7 @@ impl World {
             Happening::Beat(tenure) => self.beat(tenure),
             Happening::End(tenure, code) => self.end(tenure, code),
             Happening::FetchStep(job, step) => self.fetch_step(job, step),
+            Happening::BlockStep(job) => self.block_step(job),
             Happening::MachineDown(tenure) => {
                 if self.processes.get(&tenure).is_some_and(|it| it.alive) {
                     self.power_cut();

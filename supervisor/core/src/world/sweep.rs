@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Behaviour, Durable, Task, World};
+use super::{Behaviour, Durable, Task, World, blocks};
 use crate::policy::Policy;
 
 /// A search over power cuts.
@@ -80,6 +80,14 @@ fn a_good_version_comes_through_two_power_cuts_at_any_two_places() {
         println!("standby {standby}: {histories} histories by {runs} runs");
         assert!(histories > 5_000, "only {histories} histories");
     }
+}
+
+#[test]
+fn an_image_in_blocks_comes_through_two_power_cuts_at_any_two_places() {
+    let mut search = Search::new(&Policy::default(), &["1.0.7"]);
+    let histories = search.explore(&blocks::offered(), 2);
+    println!("{histories} histories by {} runs", search.runs);
+    assert!(histories > 5_000, "only {histories} histories");
 }
 
 #[test]

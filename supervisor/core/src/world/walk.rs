@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Behaviour, Durable, World, cloud::push_of};
+use super::{
+    Behaviour, Blocks, Durable, World,
+    blocks::{Answer, WRONG},
+};
 use crate::{
     event::{CloudLoss, Event, FetchFault, Tenure},
     policy::Policy,
@@ -52,10 +55,11 @@ fn walk(number: u64) -> u64 {
         standby: dice.below(4) > 0,
         ..Policy::default()
     };
-    let durable = Durable {
+    let mut durable = Durable {
         behaviours,
         ..World::idle()
     };
+    durable.cloud.blocks = (dice.below(3) == 0).then(Blocks::default);
     let mut world = World::boot(durable, &policy);
     let steps = 1 + dice.below(STEPS);
     for _ in 0..steps {
@@ -91,12 +95,12 @@ fn fault(world: &mut World, dice: &mut Dice) {
         .filter(|(_, process)| process.alive)
         .map(|(tenure, _)| *tenure)
         .collect();
-    match dice.below(14) {
+    match dice.below(15) {
         0..=3 => {
             let version = dice.one(&["1.0.0", "1.0.7", "1.0.8", "1.0.9", "2.0.0"]);
             world.durable.cloud.offer(version);
             if world.durable.cloud.connected {
-                let (topic, payload) = push_of(version);
+                let (topic, payload) = world.durable.cloud.push_of(version);
                 world.tell(Event::Arrived { topic, payload });
             }
         }
@@ -133,6 +137,16 @@ fn fault(world: &mut World, dice: &mut Dice) {
         12 if dice.below(4) == 0 => world.tell(Event::Stop),
         12 => world.durable.later = u32::try_from(dice.below(3)).unwrap(),
         13 => world.freeze(dice.below(60_000)),
+        14 => {
+            let many = dice.one(&[1, 1, 4, 9]);
+            if let Some(blocks) = &mut world.durable.cloud.blocks {
+                let answers = (0..many).map(|_| dice.one(&WRONG));
+                blocks.answers.extend(answers);
+                if dice.below(4) == 0 {
+                    blocks.answers.push_back(Answer::Late(30_000));
+                }
+            }
+        }
         _ => {
             let topic = "/sys/pk/dn/thing/service/property/set".to_owned();
             let payload = br#"{"id":"5","params":{"target_temperature":99.5}}"#.to_vec();

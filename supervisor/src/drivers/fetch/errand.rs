@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    http,
+    blocks, http,
     intake::Intake,
     local,
     part::{self, Part},
@@ -38,6 +38,7 @@ pub(super) struct Errand {
     pub(super) settings: Fetching,
     pub(super) layout: Layout,
     pub(super) events: Events,
+    pub(super) blocks: blocks::Inlet,
     pub(super) order: FetchOrder,
 }
 
@@ -150,9 +151,8 @@ impl Errand {
                 match &file.source {
                     Source::Url(url) => http::bring(url, &mut intake).await?,
                     Source::Path(path) => local::bring(path, &mut intake).await?,
-                    Source::Blocks { .. } => {
-                        let why = "they cannot be asked for".to_owned();
-                        return Err(FetchFault::BadBlocks { why });
+                    Source::Blocks { stream_id, file_id } => {
+                        blocks::bring(*stream_id, *file_id, &mut intake).await?;
                     }
                 }
                 intake.is_whole()?;

@@ -1,3 +1,4 @@
+mod blocks;
 mod resume;
 
 use std::{fs, net::SocketAddr, path::Path, time::Duration};
@@ -136,12 +137,16 @@ impl Case {
     }
 
     fn order(&mut self, url: String, image: &[u8]) {
+        self.order_file(wanted(url, image));
+    }
+
+    fn order_file(&mut self, file: WantedFile) {
         self.fetch.start(FetchOrder {
             job: JOB,
             slot: SlotId(2),
             version: "1.0.7".parse().unwrap(),
             module: None,
-            files: vec![wanted(url, image)],
+            files: vec![file],
             entry: None,
         });
     }

@@ -161,6 +161,14 @@ pub fn parse_block(payload: &[u8]) -> Result<Block<'_>, BlockFault> {
     })
 }
 
+/// The id of the request that a payload answers, if it is readable: also of one that holds no block.
+#[must_use]
+pub fn block_request_of(payload: &[u8]) -> Option<Id> {
+    let (length, rest) = payload.split_first_chunk()?;
+    let header = object(rest.get(..usize::from(u16::from_be_bytes(*length)))?).ok()?;
+    Fields::new(&header).find("id").and_then(id)
+}
+
 /// Where a block begins, how many bytes it has, and how many its file has.
 fn place(header: Fields<'_>) -> Result<(u64, u64, u64), ReadFault> {
     let fields = match header.need("data")? {

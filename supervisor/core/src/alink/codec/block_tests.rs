@@ -61,6 +61,21 @@ fn a_frame_is_read_and_its_bytes_are_not_copied() {
 }
 
 #[test]
+fn the_request_it_answers_is_known_of_a_payload_that_is_no_block_too() {
+    let one = Some(Id::from(1));
+    let torn = frame(HEADER, b"1234", CHECKSUM);
+    assert!(parse_block(&torn).is_err());
+    assert_eq!(block_request_of(&torn), one);
+    assert_eq!(
+        block_request_of(&frame(r#"{"code":500,"id":1}"#, b"", [0, 0])),
+        one
+    );
+    for payload in [&b""[..], b"\0", b"\0\x02{", b"\0\x02{}", b"\0\x02[]"] {
+        assert_eq!(block_request_of(payload), None);
+    }
+}
+
+#[test]
 fn a_frame_of_the_lengths_and_with_the_checksum_of_a_captured_one_is_read() {
     // Captured: 412 bytes, of which 0x005C are header, and a checksum of 0x05FC. The file's bytes are not those captured; the
     // last two of them were chosen with another implementation so that the checksum comes out.
@@ -229,7 +244,7 @@ fn a_header_that_is_none_is_refused_by_its_field() {
 proptest! {
     #[test]
     fn no_bytes_make_the_parser_panic(payload in any::<Vec<u8>>()) {
-        let _ = parse_block(&payload);
+        let _ = (parse_block(&payload), block_request_of(&payload));
     }
 
     #[test]

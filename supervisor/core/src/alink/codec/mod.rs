@@ -23,7 +23,7 @@ use super::shown;
 
 pub use block::{
     Block, BlockFault, LARGEST_BLOCK, LONGEST_BLOCK_FILE, SMALLEST_BLOCK, block_request,
-    parse_block,
+    block_request_of, parse_block,
 };
 pub use digest::{Digest, DigestFault, DigestMethod};
 pub use offer::{

@@ -1,0 +1,222 @@
+//! An image in blocks: which one is awaited, and what is done about one that does not come.
+//!
+//! The download says which block it goes on with, and waits for it without an opinion. One block is asked for at a time. What follows:
+//!
+//! | what comes | what follows |
+//! |---|---|
+//! | the block | the download gets it |
+//! | nothing in time, a block that is torn or another one, a code that may pass | it is asked for again at once, three times in a row; after that the try was in vain, like any other try of a download |
+//! | a code that refuses it, a block of a file of another length | the platform is asked for another address, as when one is too old |
+//! | the end of the link | nothing is counted; it is asked for again once the link is up |
+//! | an answer to no request of ours for this block, or a bad one to any but the last | it is left alone |
+//!
+//! The download is not begun again for any of it: it keeps what it has and waits, until it gets the block or is given up.
+
+use std::error::Error as _;
+
+use super::{Hands, Phase, Update, fetching::current, phase::Fetching};
+use crate::{
+    alink::codec::{Block, BlockFault, Id, block_request_of, parse_block},
+    event::{BlockOrder, Command, JobId},
+    outcome::FetchFault,
+    record::Source,
+    time::Ticks,
+};
+
+/// How often in a row a block is asked for again at once.
+const ASKED_AT_ONCE: u32 = 3;
+
+/// An answer may come late: to so many of the last requests.
+const MOST_REQUESTS: usize = 4;
+
+/// A block that a download waits for.
+#[derive(Debug, Clone)]
+pub(super) struct Awaited {
+    block: BlockOrder,
+    /// The last requests for it, the newest last.
+    requests: Vec<Id>,
+    /// Until when the newest is waited for; if that is over, nothing has been asked for.
+    pub(super) until: Option<Ticks>,
+    failures: u32,
+}
+
+/// Why an answer is not the block.
+enum Unfit {
+    /// Another answer may be better.
+    Passing(String),
+    /// There is no such file.
+    Lasting(String),
+}
+
+impl Awaited {
+    /// Is it of what the job under way wants, or has that moved?
+    pub(super) fn is_of(&self, hands: &Hands<'_, '_>) -> bool {
+        let BlockOrder {
+            stream_id, file_id, ..
+        } = self.block;
+        let place = Source::Blocks { stream_id, file_id };
+        let job = hands.ledger.record.job.as_ref();
+        job.is_some_and(|job| job.wanted.files.iter().any(|file| file.source == place))
+    }
+
+    /// The bytes of the block, if this is it.
+    fn judge<'p>(&self, answer: Result<Block<'p>, BlockFault>) -> Result<&'p [u8], Unfit> {
+        let block = answer.map_err(|fault| {
+            let text = match fault.source() {
+                Some(inner) => format!("{fault}: {inner}"),
+                None => fault.to_string(),
+            };
+            match fault {
+                BlockFault::Refused { code, .. } if !may_pass(code) => Unfit::Lasting(text),
+                _ => Unfit::Passing(text),
+            }
+        })?;
+        let (wanted, found) = (&self.block, block.bytes.len());
+        if block.file_length != wanted.file_length {
+            let (is, promised) = (block.file_length, wanted.file_length);
+            let text = format!("the file has {is} bytes instead of {promised}");
+            Err(Unfit::Lasting(text))
+        } else if block.offset != wanted.offset {
+            let (is, asked) = (block.offset, wanted.offset);
+            let text = format!("the block of {asked} was asked for, that of {is} came");
+            Err(Unfit::Passing(text))
+        } else if u32::try_from(found).is_ok_and(|found| found <= wanted.size) {
+            Ok(block.bytes)
+        } else {
+            let most = wanted.size;
+            let text = format!("the block has {found} bytes, and {most} were asked for");
+            Err(Unfit::Passing(text))
+        }
+    }
+}
+
+/// Is it about the platform's condition and not about what was asked for?
+fn may_pass(code: i64) -> bool {
+    matches!(code, 408 | 429 | 500..=599)
+}
+
+impl Update {
+    /// The download goes on with this block.
+    pub fn block_wanted(&mut self, job: JobId, block: BlockOrder, hands: &mut Hands<'_, '_>) {
+        if current(hands.ledger, job).is_some()
+            && let Phase::Fetching(fetching) = &mut self.phase
+        {
+            fetching.block = Some(Awaited {
+                block,
+                requests: Vec::new(),
+                until: None,
+                failures: 0,
+            });
+        }
+    }
+
+    /// The block to be asked for as soon as the link is up.
+    #[must_use]
+    pub fn block_due(&self) -> Option<BlockOrder> {
+        match &self.phase {
+            Phase::Fetching(Fetching {
+                block: Some(awaited),
+                retry: None,
+                stale: None,
+                ..
+            }) if awaited.until.is_none() => Some(awaited.block),
+            _ => None,
+        }
+    }
+
+    /// It was asked for by this request, and is waited for until then.
+    pub fn block_asked(&mut self, request: Id, until: Ticks) {
+        if let Some(awaited) = self.awaited_block() {
+            if awaited.requests.len() == MOST_REQUESTS {
+                awaited.requests.remove(0);
+            }
+            awaited.requests.push(request);
+            awaited.until = Some(until);
+        }
+    }
+
+    /// The link is gone, and with it what was asked for.
+    pub fn link_lost(&mut self) {
+        if let Phase::Fetching(fetching) = &mut self.phase
+            && let Some(awaited) = &mut fetching.block
+        {
+            awaited.requests.clear();
+            awaited.until = None;
+            // No other address can come either: the one at hand is tried once more when the link is up.
+            fetching.stale = None;
+        }
+    }
+
+    /// An answer to a request for a block. Was it awaited?
+    pub fn block_came(&mut self, payload: &[u8], hands: &mut Hands<'_, '_>) -> bool {
+        let Some(awaited) = self.awaited_block() else {
+            return false;
+        };
+        let request = block_request_of(payload);
+        // One that does not say which request it answers is taken for an answer to the last.
+        let known = |request: &Id| awaited.requests.contains(request);
+        if awaited.requests.is_empty() || !request.as_ref().is_none_or(known) {
+            return false;
+        }
+        let is_last = request.is_none() || request.as_ref() == awaited.requests.last();
+        match awaited.judge(parse_block(payload)) {
+            Ok(bytes) => {
+                let offset = awaited.block.offset;
+                self.hand_over(offset, bytes.to_vec(), hands);
+            }
+            Err(_) if !is_last || awaited.until.is_none() => return false,
+            Err(Unfit::Passing(why)) => self.block_failed(why, hands),
+            Err(Unfit::Lasting(why)) => {
+                awaited.until = None;
+                self.ask_again(FetchFault::BadBlocks { why }, hands);
+            }
+        }
+        true
+    }
+
+    /// Time has passed while a block is awaited.
+    pub(super) fn tick_block(&mut self, hands: &mut Hands<'_, '_>) {
+        let now = hands.scene.now.ticks;
+        let until = self.awaited_block().and_then(|awaited| awaited.until);
+        if until.is_some_and(|until| now >= until) {
+            let seconds = hands.scene.policy.block_wait.as_secs_f64();
+            self.block_failed(format!("no answer came within {seconds} s"), hands);
+        }
+    }
+
+    fn hand_over(&mut self, offset: u64, bytes: Vec<u8>, hands: &mut Hands<'_, '_>) {
+        if let (Phase::Fetching(fetching), Some(job)) = (&mut self.phase, &hands.ledger.record.job)
+        {
+            // One that came late is as good as the next try, and as another address.
+            (fetching.block, fetching.retry, fetching.stale) = (None, None, None);
+            let job = job.id;
+            hands.scene.out.push(Command::Block { job, offset, bytes });
+        }
+    }
+
+    fn block_failed(&mut self, why: String, hands: &mut Hands<'_, '_>) {
+        let Some(awaited) = self.awaited_block() else {
+            return;
+        };
+        awaited.until = None;
+        awaited.failures += 1;
+        let (failures, offset) = (awaited.failures, awaited.block.offset);
+        if failures <= ASKED_AT_ONCE {
+            hands.trouble(format!(
+                "{why}; the block of {offset} is asked for again, time {failures} of {ASKED_AT_ONCE}"
+            ));
+            return;
+        }
+        awaited.failures = 0;
+        if let Some(job) = hands.ledger.record.job.as_ref().map(|job| job.id) {
+            self.try_failed(job, FetchFault::BadBlocks { why }, hands);
+        }
+    }
+
+    fn awaited_block(&mut self) -> Option<&mut Awaited> {
+        match &mut self.phase {
+            Phase::Fetching(fetching) => fetching.block.as_mut(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The platform as a source: a file in blocks over the MQTT session, which is the brain's to speak on.
+//!
+//! Here it is only said which block comes next, and waited until that very block is there. Whether it is late, torn or refused, and what is
+//! done about it, is decided elsewhere; this source has neither a clock nor a fault of its own.
+
+use supervisor_core::event::{BlockOrder, Event, FetchFault};
+use tokio::sync::{Mutex, mpsc};
+
+use super::{intake::Intake, sink::BUFFER};
+
+/// Bytes of a block. One is asked for after the other, so that a block is what every round trip brings: small ones are slow, and what an
+/// interruption wastes is one of them. With the size of the sink's buffer each is on the disk before the next is asked for, and
+/// the frame around it is far within what one MQTT packet may have. The platform gives 256 to 131,072; the last one is what is left.
+const BLOCK: u32 = BUFFER as u32;
+
+/// A block, and where in the file it begins.
+type Block = (u64, Vec<u8>);
+
+/// Where blocks come in; one waits there at most.
+#[derive(Debug)]
+pub(super) struct Outlet(mpsc::Sender<Block>);
+
+/// Where the download takes them.
+#[derive(Debug)]
+pub(super) struct Inlet(Mutex<mpsc::Receiver<Block>>);
+
+pub(super) fn channel() -> (Outlet, Inlet) {
+    let (put, taken) = mpsc::channel(1);
+    (Outlet(put), Inlet(Mutex::new(taken)))
+}
+
+impl Outlet {
+    /// A block for which there is no room was not waited for, and is dropped.
+    pub(super) fn put(&self, offset: u64, bytes: Vec<u8>) {
+        let _ = self.0.try_send((offset, bytes));
+    }
+
+    /// Was everything taken?
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.capacity() == self.0.max_capacity()
+    }
+}
+
+/// Brings what is missing, block by block.
+pub(super) async fn bring(
+    stream_id: u64,
+    file_id: u64,
+    intake: &mut Intake<'_>,
+) -> Result<(), FetchFault> {
+    let errand = intake.errand();
+    // Nobody else takes from it: files are brought one after the other.
+    let mut inlet = errand.blocks.0.lock().await;
+    let file_length = intake.promised();
+    if intake.taken() == 0 {
+        // One stream is as good as another, so that only what is there counts.
+        intake.part().begin("", None).await?;
+    }
+    while intake.taken() < file_length {
+        let offset = intake.taken();
+        let size = u32::try_from(file_length - offset).map_or(BLOCK, |rest| rest.min(BLOCK));
+        let block = BlockOrder {
+            stream_id,
+            file_id,
+            offset,
+            size,
+            file_length,
+        };
+        let job = errand.order.job;
+        // Fails only when the spine has ended.
+        let _ = errand.events.send(Event::BlockWanted { job, block }).await;
+        let bytes = loop {
+            match inlet.recv().await {
+                Some((at, bytes)) if at == offset && (1..=size as usize).contains(&bytes.len()) => {
+                    break bytes;
+                }
+                Some(_) => {}
+                None => {
+                    let why = "the supervisor is ending".to_owned();
+                    return Err(FetchFault::BadBlocks { why });
+                }
+            }
+        };
+        intake.take(&bytes).await?;
+    }
+    Ok(())
+}
