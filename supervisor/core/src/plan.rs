@@ -42,6 +42,14 @@ pub fn wanted(offer: &Offer, policy: &Policy) -> Result<Option<Wanted>, Outcome>
             offer.size, policy.largest_image
         ));
     }
+    if let Some(budget) = policy.budget
+        && offer.size > budget
+    {
+        return against(format!(
+            "`size` is {}, and an update may fetch at most {budget} bytes",
+            offer.size
+        ));
+    }
     let files = match &offer.source {
         Source::Http { url } => vec![image(offer, had_from(url, policy)?)],
         Source::Mqtt { stream_id, file_id } => {

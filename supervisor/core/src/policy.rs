@@ -19,13 +19,16 @@ pub struct Policy {
     pub entry: Option<FileName>,
     /// The largest image accepted, in bytes; of several files, their sum.
     pub largest_image: u64,
+    /// How many bytes one update may take from the network, if that is limited.
+    pub budget: Option<u64>,
     /// How long after a connection the first query for an update is sent, at most.
     pub query_after_connect: Duration,
     /// How often the platform is asked for an update, give or take a tenth.
     pub query_every: Duration,
     /// How often a broken download is tried again without progress before it is given up.
     pub fetch_retries: u32,
-    /// How long all tries of a download may take together, counted again after a restart of the supervisor.
+    /// How long all tries of a download may take together, counted again after a restart of the supervisor. A wait for another
+    /// day's bytes does not count.
     pub fetch_time: Duration,
     /// First and longest ceiling of the wait between two tries of a download.
     pub fetch_backoff: (Duration, Duration),
@@ -86,6 +89,7 @@ impl Default for Policy {
             allow_downgrade: false,
             entry: None,
             largest_image: 1 << 30,
+            budget: None,
             query_after_connect: Duration::from_secs(5),
             query_every: Duration::from_secs(300),
             fetch_retries: 8,

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// much earlier.
 pub const TARDY: Duration = Duration::from_millis(250);
 
+/// A day in milliseconds; UTC as computers count it has no leap seconds.
+const DAY: u64 = 86_400_000;
+
 /// Milliseconds on a clock that never goes back; it starts when the supervisor does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Ticks(pub u64);
@@ -26,7 +29,7 @@ impl Ticks {
     }
 }
 
-/// Milliseconds since 1970 UTC by a clock that may jump; only for telling people, never for waiting.
+/// Milliseconds since 1970 UTC by a clock that may jump; for telling people and for knowing the day, never for measuring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Wall(pub u64);
@@ -38,6 +41,18 @@ impl Wall {
         let at = std::time::UNIX_EPOCH + Duration::from_millis(self.0);
         humantime::format_rfc3339_seconds(at).to_string()
     }
+
+    /// How long until the next day begins in UTC; never nothing.
+    #[must_use]
+    pub fn until_midnight(self) -> Duration {
+        Duration::from_millis(DAY - self.0 % DAY)
+    }
+
+    /// This much later.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(millis(span)))
+    }
 }
 
 /// Both clocks, read once per event.
@@ -45,7 +60,7 @@ impl Wall {
 pub struct Now {
     /// For waiting.
     pub ticks: Ticks,
-    /// For telling people.
+    /// For telling people, and for knowing the day.
     pub wall: Wall,
 }
 
@@ -220,5 +235,14 @@ mod tests {
     #[test]
     fn a_wall_time_is_told_in_rfc_3339() {
         assert_eq!(Wall(1_524_448_722_000).rfc3339(), "2018-04-23T01:58:42Z");
+    }
+
+    #[test]
+    fn the_next_day_begins_at_midnight_in_utc_and_never_now() {
+        let wall = Wall(1_524_448_722_000);
+        let midnight = wall.after(wall.until_midnight());
+        assert_eq!(midnight.rfc3339(), "2018-04-24T00:00:00Z");
+        assert_eq!(midnight.until_midnight(), Duration::from_secs(86_400));
+        assert_eq!(Wall(DAY - 1).until_midnight(), Duration::from_millis(1));
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|---|---|---|---|
 //! | Idle | old | an offer is accepted | refused by `plan`; Regretting if the trusted version keeps dying soon after its commit | Idle | idle |
 //! | Opening | old | "job open" is saved | Idle | Idle, or Fetching | downloading |
-//! | Fetching | old | the image is a slot | goes on with the part, with another address if need be, then Closing | goes on with the part | downloading, verifying |
+//! | Fetching | old | the image is a slot | goes on with the part, with another address or on another day if need be, then Closing | goes on with the part | downloading, verifying |
 //! | Keeping | old | "fetched, a try spent" is saved | Closing | Keeping | updating |
 //! | Warming | old, new standby | new is ready, old consents, "trial" is saved | new stopped, Closing | Keeping, or Spending | updating |
 //! | Spending | nobody yet | "a try spent" is saved (only after a power cut) | Reverting | Spending | restarting |

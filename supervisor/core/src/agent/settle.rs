@@ -82,7 +82,9 @@ impl Agent {
                 Told::Trouble(job, text) => note(out, Grade::Warning, None, Some(job), text),
             }
         }
-        let hurry = self.update.as_ref().is_some_and(|update| !update.is_idle());
+        // A day's rest is none to hurry in: the reports would cost more than the bytes that are saved.
+        let hurries = |update: &Update| !update.is_idle() && !update.waits_for_tomorrow();
+        let hurry = self.update.as_ref().is_some_and(hurries);
         self.cadence.set(Reason::Update, hurry);
     }
 

@@ -100,6 +100,13 @@ fn what_cannot_be_had_is_refused_with_its_reason() {
         "size": (16 << 20) + 1});
     let text = refusal(&stream, &policy);
     assert!(text.contains("MQTT"), "{text}");
+    let budget = Some(9);
+    let policy = Policy { budget, ..policy };
+    let text = refusal(&json!({}), &policy);
+    assert!(text.contains("at most 9 bytes"), "{text}");
+    let budget = Some(10);
+    let policy = Policy { budget, ..policy };
+    assert!(wanted(&offer(&json!({})), &policy).is_ok());
 }
 
 #[test]

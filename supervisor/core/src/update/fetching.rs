@@ -7,7 +7,7 @@ use crate::{
     event::{Command, JobId},
     outcome::{FetchFault, Outcome},
     record::{Job, Ledger, Slot, Stage, Wanted},
-    time::Backoff,
+    time::{Backoff, Now},
 };
 
 /// The storage's word for an address whose time is over.
@@ -18,6 +18,15 @@ const MOST_ASKED: u32 = 3;
 
 /// How long another address is waited for after the platform was asked for it.
 const FRESH_WAIT: Duration = Duration::from_secs(30);
+
+/// How many days a download may rest for want of bytes, before the supervisor is started anew.
+const MOST_DAYS: u32 = 366;
+
+/// So long after midnight every clock has seen it.
+const DAWN: Duration = Duration::from_secs(1);
+
+/// A fleet does not come all at once when a day begins: the first requests spread over so long.
+const MORNING: Duration = Duration::from_secs(600);
 
 impl Update {
     /// Begins a job. To be called only when idle.
@@ -47,8 +56,9 @@ impl Update {
         };
         let newer = job.wanted.renew(wanted);
         hands.ledger.untidy();
-        // An address that was asked for is tried even if it is the same: there is no other.
+        // An address that was asked for is tried even if it is the same: there is no other. None brings bytes before their day.
         if let Phase::Fetching(fetching) = &self.phase
+            && fetching.tomorrow.is_none()
             && (fetching.stale.is_some() || (newer && fetching.retry.is_some()))
         {
             self.fetch_again(hands);
@@ -103,6 +113,8 @@ impl Update {
         let policy = hands.scene.policy;
         if fault == EXPIRED {
             self.ask_again(fault, hands);
+        } else if matches!(fault, FetchFault::DaySpent { .. }) && fetching.days < MOST_DAYS {
+            self.wait_for_tomorrow(&fault, hands);
         } else if fault.may_pass() && fetching.backoff.failures() < policy.fetch_retries {
             let wait = fetching.backoff.next(hands.jitter);
             fetching.retry = Some(hands.scene.now.ticks.after(wait));
@@ -122,17 +134,19 @@ impl Update {
 
     /// Time has passed while fetching.
     pub(super) fn tick_fetching(&mut self, hands: &mut Hands<'_, '_>) {
-        let now = hands.scene.now.ticks;
+        let Now { ticks: now, wall } = hands.scene.now;
         let Phase::Fetching(fetching) = &self.phase else {
             return;
         };
+        // The day comes sooner than it was reckoned where the wall clock was set right meanwhile.
+        let is_tomorrow = fetching.tomorrow.is_some_and(|at| wall >= at);
         if now >= fetching.until {
             let seconds = hands.scene.policy.fetch_time.as_secs();
             self.give_up_fetching(FetchFault::Late { seconds }, hands);
         } else if fetching.stale.is_some_and(|until| now >= until) {
             let fault = fetching.refusal.clone();
             self.ask_again(fault, hands);
-        } else if fetching.retry.is_some_and(|at| now >= at) {
+        } else if is_tomorrow || fetching.retry.is_some_and(|at| now >= at) {
             self.fetch_again(hands);
         } else {
             self.tick_block(hands);
@@ -163,6 +177,30 @@ impl Update {
         ));
     }
 
+    /// The bytes of this day are spent: the download rests until the next one begins. That is no failure, and its time does not
+    /// pass meanwhile.
+    fn wait_for_tomorrow(&mut self, fault: &FetchFault, hands: &mut Hands<'_, '_>) {
+        let now = hands.scene.now;
+        let Phase::Fetching(fetching) = &mut self.phase else {
+            return;
+        };
+        let wait = now.wall.until_midnight() + DAWN + hands.jitter.up_to(MORNING);
+        let at = now.wall.after(wait);
+        fetching.tomorrow = Some(at);
+        fetching.retry = Some(now.ticks.after(wait));
+        fetching.until = fetching.until.after(wait);
+        fetching.days += 1;
+        // By then an address may be too old again, through no fault of the platform's.
+        fetching.asked = 0;
+        hands.step(format!("{fault}; it goes on at {}", at.rfc3339()));
+    }
+
+    /// Does it rest until another day begins?
+    #[must_use]
+    pub fn waits_for_tomorrow(&self) -> bool {
+        matches!(&self.phase, Phase::Fetching(fetching) if fetching.tomorrow.is_some())
+    }
+
     fn give_up_fetching(&mut self, fault: FetchFault, hands: &mut Hands<'_, '_>) {
         if let Some(job) = &hands.ledger.record.job {
             let job = job.id;
@@ -174,6 +212,7 @@ impl Update {
     fn fetch_again(&mut self, hands: &mut Hands<'_, '_>) {
         if let Phase::Fetching(fetching) = &mut self.phase {
             (fetching.retry, fetching.stale) = (None, None);
+            fetching.tomorrow = None;
             // A download that waits for a block need not begin again: the block is asked for once more.
             if fetching.block.as_ref().is_some_and(|it| it.is_of(hands)) {
                 return;
@@ -196,6 +235,8 @@ impl Update {
             asked: 0,
             refusal: EXPIRED,
             block: None,
+            tomorrow: None,
+            days: 0,
         });
         hands.progress(1);
         hands.order_fetch();

@@ -5,7 +5,7 @@ use crate::{
     event::{SaveId, Tenure},
     outcome::{FetchFault, Outcome},
     record::{Owed, Record, Slot},
-    time::{Backoff, Ticks},
+    time::{Backoff, Ticks, Wall},
 };
 
 #[derive(Debug, Clone)]
@@ -35,12 +35,16 @@ pub(super) struct Fetching {
     pub(super) until: Ticks,
     /// Until when an address is waited for, after the platform's storage called the one at hand too old.
     pub(super) stale: Option<Ticks>,
-    /// How often the platform was asked for another address.
+    /// How often the platform was asked for another address, since the last wait for another day.
     pub(super) asked: u32,
     /// Why it was.
     pub(super) refusal: FetchFault,
     /// The block that the download waits for.
     pub(super) block: Option<Awaited>,
+    /// When another day's bytes are there, if they are waited for; `retry` says the same by the clock that never jumps.
+    pub(super) tomorrow: Option<Wall>,
+    /// How many days were waited for.
+    pub(super) days: u32,
 }
 
 impl Fetching {

@@ -64,6 +64,9 @@ impl Update {
     #[must_use]
     pub fn awaited(&self) -> Option<String> {
         match &self.phase {
+            Phase::Fetching(Fetching {
+                tomorrow: Some(at), ..
+            }) => Some(format!("another day's bytes, from {} on", at.rfc3339())),
             Phase::Fetching(Fetching { retry: Some(_), .. }) => {
                 Some("the next try of the download".to_owned())
             }

@@ -6,6 +6,7 @@
 
 mod blocks;
 mod cloud;
+mod days;
 mod disk;
 mod downloads;
 mod hands;
@@ -34,6 +35,9 @@ use crate::{
 
 /// A wait for rest that is longer than this is a violation: three hours.
 const LONGEST_WAIT: u64 = 3 * 3600 * 1000;
+
+/// What the wall clock shows: 2023-11-14T22:13:20Z, in milliseconds since 1970.
+pub(crate) const WALL: u64 = 1_700_000_000_000;
 
 /// What happens later.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,6 +81,8 @@ pub(crate) struct World {
     /// Every notable durable state that a power cut could have left, if it is recorded.
     pub(crate) cuts: Option<Vec<Durable>>,
     pub(crate) exited: bool,
+    /// What the wall clock shows at nought, once it matters; until then it stands, so that equal states are seen as equal.
+    pub(crate) wall: Option<u64>,
     /// The connection is gone and the brain does not know it yet.
     losing: bool,
     /// How many more spawns fail.
@@ -152,6 +158,7 @@ impl World {
             fetches: Fetches::default(),
             cuts,
             exited: false,
+            wall: None,
             losing: false,
             failing_spawns: 0,
             log: Vec::new(),
@@ -178,10 +185,10 @@ impl World {
         self.log.splice(0..0, log);
     }
 
-    fn clock(&self) -> Now {
+    pub(crate) fn clock(&self) -> Now {
         Now {
             ticks: Ticks(self.now),
-            wall: Wall(1_700_000_000_000),
+            wall: Wall(self.wall.map_or(WALL, |nought| nought + self.now)),
         }
     }
 
