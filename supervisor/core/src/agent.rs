@@ -187,6 +187,7 @@ impl Agent {
             }
             Event::Spawned { .. }
             | Event::SpawnFailed { .. }
+            | Event::SlotDamaged { .. }
             | Event::Exited { .. }
             | Event::Joined { .. }
             | Event::Said { .. }

@@ -84,6 +84,24 @@ impl Crew {
         self.respawn_at = Some(now);
     }
 
+    /// A slot cannot be used any more: if it was kept, another one takes its place, or nobody. Its worker did not run the device: why
+    /// that starts again is still what it was.
+    pub fn replace(&mut self, slot: SlotId, by: Option<Slot>, now: Ticks) {
+        if self.kept.as_ref().is_some_and(|kept| kept.id == slot) {
+            self.keep(by, self.cause, now);
+        }
+    }
+
+    /// From now on nobody's worker is kept active, because another one is to take over.
+    pub fn give_way(&mut self, now: Ticks) {
+        // With nobody at work the new one does not take over what goes on: it learns why nobody is, and decides itself.
+        let cause = match self.active() {
+            Some(_) => Cause::Upgrade,
+            None => self.cause,
+        };
+        self.keep(None, cause, now);
+    }
+
     /// Starts the kept worker if it is due and nothing else may hold the hardware.
     pub fn tend(&mut self, scene: &mut Scene<'_>) {
         let Some(slot) = &self.kept else { return };
@@ -125,7 +143,7 @@ impl Crew {
                     .life(tenure)
                     .is_some_and(|life| life.role == Role::Active)
                 {
-                    self.activate(tenure, self.cause, scene);
+                    self.activate(tenure, scene);
                 }
             }
             Milestone::Handed(snapshot) => self.remember(tenure, snapshot.clone(), scene.now.ticks),
@@ -147,6 +165,11 @@ impl Crew {
             .as_ref()
             .is_some_and(|slot| slot.id == life.slot.id);
         if !kept || life.role != Role::Active {
+            return;
+        }
+        if let Death::Damaged { .. } = death {
+            // It would be found damaged again: whoever trusted it says what takes its place.
+            self.respawn_at = None;
             return;
         }
         let now = scene.now.ticks;
@@ -171,11 +194,11 @@ impl Crew {
     }
 
     /// Orders a warmed-up life to take over, from the newest memory.
-    pub fn activate(&mut self, tenure: Tenure, cause: Cause, scene: &mut Scene<'_>) {
+    pub fn activate(&mut self, tenure: Tenure, scene: &mut Scene<'_>) {
         let now = scene.now.ticks;
         let from = self.memory.as_ref().map(|memory| Handover {
             snapshot: memory.snapshot.clone(),
-            cause,
+            cause: self.cause,
             age_ms: u64::try_from(now.since(memory.taken).as_millis()).ok(),
         });
         if let Some(life) = self.lives.iter_mut().find(|life| life.tenure == tenure) {

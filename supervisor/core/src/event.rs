@@ -9,7 +9,7 @@
 //! | `Fetch` | any number of `FetchProgress`, then `Fetched` or `FetchFailed`; nothing after `AbandonFetch` |
 //! | `Fetch` of a file in blocks | also `BlockWanted`, each of which waits for one `Block`, for as long as that takes |
 //! | `Save` | `Saved` or `SaveFailed`, in order |
-//! | `Spawn` | `Spawned` (then, once, `Exited`) or `SpawnFailed` |
+//! | `Spawn` | `Spawned` (then, once, `Exited`), `SpawnFailed` or `SlotDamaged` |
 //! | `Send`, `Hang up` | `Parted` when the link is gone |
 //! | `Kill` | `Exited` |
 //! | `RemoveSlot` | `RemoveFailed` if it could not be removed |
@@ -130,6 +130,13 @@ pub enum Event {
         /// Why, with the path.
         why: String,
     },
+    /// The process was not started, because its slot is not what was once verified.
+    SlotDamaged {
+        /// Which life.
+        tenure: Tenure,
+        /// What differs, with the file's name.
+        why: String,
+    },
     /// The process has ended and was reaped.
     Exited {
         /// Which life.
@@ -227,7 +234,7 @@ pub enum Command {
         /// Which.
         slot: SlotId,
     },
-    /// Start a worker on the leash.
+    /// Verify a slot and start a worker from it on the leash.
     Spawn {
         /// Which life.
         tenure: Tenure,

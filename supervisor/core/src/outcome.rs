@@ -30,6 +30,11 @@ pub enum Outcome {
         /// What the system said.
         why: String,
     },
+    /// What lies in the slot is not what was once verified.
+    Damaged {
+        /// What differs, with the file's name.
+        why: String,
+    },
     /// The program says another version than the offer.
     OtherVersion {
         /// The version it says.
@@ -87,6 +92,7 @@ impl Outcome {
             },
             Self::Store { .. }
             | Self::NotStartable { .. }
+            | Self::Damaged { .. }
             | Self::OtherVersion { .. }
             | Self::NeverHello
             | Self::NotReady { .. } => -4,
@@ -107,6 +113,7 @@ impl std::fmt::Display for Outcome {
             Self::Fetch(fault) => fault.fmt(f),
             Self::Store { why } => write!(f, "the device's disk failed: {why}"),
             Self::NotStartable { why } => write!(f, "the new program cannot be started: {why}"),
+            Self::Damaged { why } => write!(f, "the installed program is damaged: {why}"),
             Self::OtherVersion { said } => {
                 write!(f, "the new program says it is version `{said}`")
             }
@@ -358,6 +365,7 @@ mod tests {
             ),
             (Outcome::Store { why: why() }, -4, "disk"),
             (Outcome::NotStartable { why: why() }, -4, "started"),
+            (Outcome::Damaged { why: why() }, -4, "damaged"),
             (Outcome::OtherVersion { said: why() }, -4, "version"),
             (Outcome::NeverHello, -4, "hello"),
             (Outcome::NotReady { why: why() }, -4, "ready"),

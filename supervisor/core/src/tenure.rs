@@ -6,7 +6,7 @@
 //!
 //! | stage | waits for | at the deadline |
 //! |---|---|---|
-//! | Starting | hello | killed: never said hello |
+//! | Starting | the slot verified, then hello | killed: never said hello |
 //! | Warming | ready | killed: not ready |
 //! | Standby | an order | - |
 //! | Activating | the answer | killed: not activated |
@@ -40,6 +40,9 @@ use crate::{
 
 /// How long a life's consent is awaited; after that it counts as given.
 const CONSENT_ANSWER_LIMIT: Duration = Duration::from_secs(2);
+
+/// How many bytes of a slot are verified in a millisecond at the least; the wait for the hello begins after that.
+const VERIFIED_PER_MS: u64 = 1000;
 
 /// How long a link may outlive its process before it is closed from this side.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
@@ -160,6 +163,7 @@ impl Life {
             tenure,
             slot: slot.clone(),
         });
+        let verified_within = Duration::from_millis(slot.size / VERIFIED_PER_MS);
         Self {
             tenure,
             slot,
@@ -172,7 +176,7 @@ impl Life {
             exit: None,
             verdict: None,
             cut: None,
-            due: Some(now.after(policy.hello_limit)),
+            due: Some(now.after(policy.hello_limit).after(verified_within)),
             consent: None,
             order: None,
             requests: 0,
@@ -201,16 +205,30 @@ impl Life {
     }
 
     /// The process runs.
-    pub fn spawned(&mut self, pid: u32) {
+    pub fn spawned(&mut self, pid: u32, now: Ticks, policy: &LifePolicy) {
         self.pid = Some(pid);
+        if self.stage == Stage::Starting {
+            self.due = Some(now.after(policy.hello_limit));
+        }
     }
 
-    /// The process could not be started: over at once.
+    /// The process could not be started, or was given up before it was: over at once.
     pub fn spawn_failed(&mut self, why: String, out: &mut Vec<Command>) -> Milestone {
+        let verdict = self.verdict.take();
+        self.unborn(verdict.unwrap_or(Death::NotStartable(why)), out)
+    }
+
+    /// The slot is not what was once verified: over at once. That counts whatever else was decided about this life.
+    pub fn slot_damaged(&mut self, why: String, out: &mut Vec<Command>) -> Milestone {
+        let slot = self.slot.id;
+        self.unborn(Death::Damaged { slot, why }, out)
+    }
+
+    fn unborn(&self, death: Death, out: &mut Vec<Command>) -> Milestone {
         out.push(Command::HangUp {
             tenure: self.tenure,
         });
-        Milestone::Gone(Death::NotStartable(why))
+        Milestone::Gone(death)
     }
 
     /// The worker said hello.

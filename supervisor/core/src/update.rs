@@ -21,9 +21,11 @@
 //! Without a standby nothing runs in Warming: only the consent is sought, and the try is spent with the mark of the trial.
 //! Stopped in order, an update only hears how the saves of Committing, Closing and Regretting end; every other phase is taken up
 //! by the next start, as after a power cut.
+//! In any phase, a trusted slot that is found damaged when a worker is to be started from it gives way at once (see [`damage`]).
 //! The newest offer that arrives during a job is remembered, one at most, and judged again when the job has ended.
 
 mod blocks;
+mod damage;
 mod ending;
 mod fetching;
 mod hands;
@@ -47,7 +49,7 @@ use crate::{
     event::{JobId, SaveId, SlotId, Tenure},
     outcome::Outcome,
     record::{Owed, Wanted},
-    tenure::Milestone,
+    tenure::{Death, Milestone},
     time::{TARDY, Ticks, sooner},
 };
 
@@ -79,6 +81,8 @@ pub enum Told {
     Found(String),
     /// For the log: a trusted version is taken back.
     Regret(String),
+    /// For the log: a trusted slot is damaged; from now on another version is the trusted one, or none.
+    Damaged(String),
 }
 
 /// The update under way, if any.
@@ -201,6 +205,9 @@ impl Update {
 
     /// A life reached a milestone; the crew has already seen to its part.
     pub fn reached(&mut self, tenure: Tenure, milestone: &Milestone, hands: &mut Hands<'_, '_>) {
+        if let Milestone::Gone(Death::Damaged { slot, why }) = milestone {
+            self.damaged(*slot, why, hands);
+        }
         match (self.phase.clone(), milestone) {
             (Phase::Warming(warming), _) => self.warming_reached(warming, tenure, milestone, hands),
             (Phase::Switching(slot, new), _) => {

@@ -42,10 +42,11 @@ impl Agent {
         self.crew.report_all(out);
     }
 
-    /// Owes the cloud the trusted version.
+    /// Owes the cloud the trusted version, and nothing if there is none any more.
     pub(super) fn inform(&mut self) {
-        if let Some(slot) = &self.ledger.record.active {
-            self.outbox.inform(slot.version.clone());
+        match &self.ledger.record.active {
+            Some(slot) => self.outbox.inform(slot.version.clone()),
+            None => self.outbox.forget_version(),
         }
     }
 

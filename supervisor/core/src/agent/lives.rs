@@ -14,7 +14,7 @@ impl Agent {
         let (tenure, milestone) = match event {
             Event::Spawned { tenure, pid } => {
                 if let Some(life) = self.crew.life_mut(tenure) {
-                    life.spawned(pid);
+                    life.spawned(pid, ticks, life_policy);
                     let text = format!("worker {} started, pid {pid}", life.slot.version);
                     note(out, Grade::Info, Some(tenure), None, text);
                 }
@@ -23,6 +23,10 @@ impl Agent {
             Event::SpawnFailed { tenure, why } => {
                 let life = self.crew.life_mut(tenure);
                 (tenure, life.map(|life| life.spawn_failed(why, out)))
+            }
+            Event::SlotDamaged { tenure, why } => {
+                let life = self.crew.life_mut(tenure);
+                (tenure, life.map(|life| life.slot_damaged(why, out)))
             }
             Event::Exited { tenure, exit } => {
                 let life = self.crew.life_mut(tenure);

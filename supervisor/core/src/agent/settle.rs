@@ -75,6 +75,10 @@ impl Agent {
                     self.outbox.begin();
                     self.inform();
                 }
+                Told::Damaged(text) => {
+                    note(out, Grade::Error, None, None, text);
+                    self.inform();
+                }
                 Told::Found(text) | Told::Regret(text) => {
                     note(out, Grade::Warning, None, None, text);
                 }

@@ -224,3 +224,62 @@ fn one_that_dies_before_it_was_active_does_not_change_why_the_device_starts() {
     let third = ship.only();
     assert_eq!(ship.raise(third).unwrap().cause, Cause::RollBack);
 }
+
+/// What a crew says to the first worker of slot 2, after its worker of slot 1 has died and that slot was found damaged.
+fn handed_after_damage(by_switch: bool) -> Handover {
+    let mut ship = Ship::new();
+    ship.crew.keep(Some(slot(1)), Cause::PowerCut, ship.now);
+    ship.tend();
+    let first = ship.only();
+    ship.raise(first);
+    ship.crew.remember(first, vec![1], ship.now);
+    ship.lose(first);
+    ship.tend();
+    let (second, bad, why) = (ship.only(), SlotId(1), String::new());
+    let death = Death::Damaged { slot: bad, why };
+    ship.reach(second, &Milestone::Gone(death));
+    ship.now = ship.now.after(Duration::from_secs(3600));
+    ship.tend();
+    assert!(
+        ship.crew.lives().is_empty(),
+        "the damaged one was started again"
+    );
+    assert_eq!(ship.crew.respawns(), 1);
+    if by_switch {
+        ship.crew.replace(bad, None, ship.now);
+        ship.crew.give_way(ship.now);
+        let (policy, out) = (&ship.policy, &mut ship.out);
+        let now = Now {
+            ticks: ship.now,
+            ..Now::default()
+        };
+        let mut scene = Scene { now, policy, out };
+        ship.crew.start(slot(2), Role::Active, &mut scene);
+    } else {
+        ship.crew.replace(bad, Some(slot(2)), ship.now);
+        ship.tend();
+    }
+    let third = ship.only();
+    ship.raise(third).unwrap()
+}
+
+#[test]
+fn whoever_replaces_a_damaged_slot_learns_that_the_device_stood_still_and_for_how_long() {
+    for by_switch in [false, true] {
+        let expected = Handover {
+            snapshot: vec![1],
+            cause: Cause::Crash,
+            age_ms: Some(3_600_000),
+        };
+        assert_eq!(handed_after_damage(by_switch), expected, "{by_switch}");
+    }
+}
+
+#[test]
+fn a_slot_that_is_not_kept_is_not_replaced() {
+    let mut ship = Ship::new();
+    ship.crew.keep(Some(slot(1)), Cause::PowerCut, ship.now);
+    ship.crew.replace(SlotId(2), None, ship.now);
+    ship.tend();
+    assert_eq!(ship.crew.lives()[0].slot, slot(1));
+}

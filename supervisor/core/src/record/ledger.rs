@@ -104,6 +104,12 @@ impl Ledger {
         self.in_flight.is_empty()
     }
 
+    /// Is everything on the disk?
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.in_flight.is_empty() && !self.untidy
+    }
+
     /// How often a build with one of these digests was started without proving itself.
     #[must_use]
     pub fn starts(&self, digests: &[Digest]) -> u32 {

@@ -1,12 +1,19 @@
 //! Why a life is over, in words that may go to the cloud and into the record.
 
-use crate::event::Exit;
+use crate::event::{Exit, SlotId};
 
 /// Why a life is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Death {
     /// The process could not be started.
     NotStartable(String),
+    /// The process was not started: its slot is not what was once verified.
+    Damaged {
+        /// Which slot.
+        slot: SlotId,
+        /// What differs.
+        why: String,
+    },
     /// No hello in time.
     NeverHello,
     /// Its hello says another version than its slot.
@@ -27,6 +34,7 @@ impl std::fmt::Display for Death {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotStartable(why) => write!(f, "cannot be started: {why}"),
+            Self::Damaged { why, .. } => write!(f, "is damaged: {why}"),
             Self::NeverHello => write!(f, "never said hello"),
             Self::OtherVersion(said) => write!(f, "says it is version `{said}`"),
             Self::NotReady(why) => write!(f, "did not get ready: {why}"),

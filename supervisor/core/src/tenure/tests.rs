@@ -195,6 +195,55 @@ fn a_process_that_outlives_its_link_is_killed_and_killed_again() {
 }
 
 #[test]
+fn the_hello_is_awaited_from_when_the_process_runs_and_the_verifying_has_a_time_of_its_own() {
+    let mut cradle = Cradle::new(Role::Standby);
+    cradle.life.slot.size = 30_000_000;
+    let Cradle { life, limits, out } = &mut cradle;
+    let slot = life.slot.clone();
+    *life = Life::start(Tenure(1), slot, Role::Standby, Ticks(0), limits, out);
+    let hello = u64::try_from(limits.hello_limit.as_millis()).unwrap();
+    let due = |life: &Life| life.next_deadline(&LifePolicy::default());
+    assert_eq!(due(life), Some(Ticks(30_000 + hello)));
+    life.spawned(99, Ticks(7_000), limits);
+    assert_eq!(due(life), Some(Ticks(7_000 + hello)));
+    assert_eq!(
+        u128::from(cradle.killed_at(false)),
+        u128::from(7_000 + hello)
+    );
+}
+
+#[test]
+fn a_damaged_slot_is_told_as_such_whatever_else_was_decided_and_one_given_up_is_not_called_unstartable()
+ {
+    let gone = |killed: bool, damaged: bool| {
+        let mut cradle = Cradle::new(Role::Active);
+        if killed {
+            let Cradle { life, out, .. } = &mut cradle;
+            life.kill(Death::NeverHello, Ticks(0), out);
+        }
+        let why = "it has other bytes".to_owned();
+        let milestone = if damaged {
+            cradle.life.slot_damaged(why, &mut cradle.out)
+        } else {
+            cradle.life.spawn_failed(why, &mut cradle.out)
+        };
+        let hang_up = Command::HangUp { tenure: Tenure(1) };
+        assert_eq!(cradle.out.last(), Some(&hang_up));
+        milestone
+    };
+    let why = || "it has other bytes".to_owned();
+    let slot = SlotId(1);
+    let damaged = Milestone::Gone(Death::Damaged { slot, why: why() });
+    assert_eq!(gone(false, true), damaged);
+    assert_eq!(gone(true, true), damaged);
+    assert_eq!(gone(true, false), Milestone::Gone(Death::NeverHello));
+    assert_eq!(
+        gone(false, false),
+        Milestone::Gone(Death::NotStartable(why()))
+    );
+}
+
+#[test]
 fn another_version_in_the_hello_is_not_taken() {
     let mut cradle = Cradle::new(Role::Standby);
     let Cradle { life, limits, out } = &mut cradle;

@@ -96,7 +96,8 @@ impl Update {
 
     /// Removes slots that nothing names any more, once nobody runs from them and the record without them is durable.
     pub(super) fn sweep(&mut self, hands: &mut Hands<'_, '_>) {
-        if !matches!(self.phase, Phase::Idle) || self.trash.is_empty() {
+        if !matches!(self.phase, Phase::Idle) || self.trash.is_empty() || !hands.ledger.is_durable()
+        {
             return;
         }
         let (stay, go): (Vec<_>, Vec<_>) =

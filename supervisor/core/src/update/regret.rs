@@ -2,7 +2,8 @@
 //!
 //! It has failed its trial late: its strike, which is kept until it has been trusted for a while, grows by one, so that an
 //! offer that installs it again and again ends in quarantine. The platform was told of a success and is now told, by informing
-//! it, that the version before runs.
+//! it, that the version before runs. It keeps the other place in the record: should the slot before be found damaged, one that dies
+//! again and again is better than none.
 
 use worker_protocol::v1::Cause;
 
@@ -18,7 +19,7 @@ use crate::{
 /// A version trusted a short while ago.
 #[derive(Debug, Clone)]
 pub(super) struct Fresh {
-    slot: SlotId,
+    pub(super) slot: SlotId,
     pub(super) until: Ticks,
     deaths: u32,
 }
@@ -66,7 +67,10 @@ impl Update {
     pub(super) fn died(&mut self, death: &Death, hands: &mut Hands<'_, '_>) {
         let Some(fresh) = &mut self.fresh else { return };
         // It could be started when it was on trial: what keeps it from that now is not its own fault.
-        if matches!(death, Death::Asked | Death::NotStartable(_)) {
+        if matches!(
+            death,
+            Death::Asked | Death::NotStartable(_) | Death::Damaged { .. }
+        ) {
             return;
         }
         fresh.deaths += 1;
@@ -96,7 +100,7 @@ impl Update {
     pub(super) fn save_regret(&mut self, bad: Slot, back: Slot, hands: &mut Hands<'_, '_>) {
         let mut record = hands.ledger.record.clone();
         record.active = Some(back.clone());
-        record.former = None;
+        record.former = Some(bad.clone());
         record.last_outcome = Some(Ended {
             version: bad.version.clone(),
             at: hands.scene.now.wall,
@@ -116,7 +120,6 @@ impl Update {
 
     pub(super) fn regretted(&mut self, regretting: Regretting, hands: &mut Hands<'_, '_>) {
         hands.ledger.adopt(*regretting.record);
-        self.throw_away(regretting.bad.id);
         self.show_failed(hands);
         hands.told.push(Told::Trusted);
         self.phase = Phase::Idle;

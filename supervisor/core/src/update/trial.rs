@@ -1,6 +1,6 @@
 //! The new worker in the old one's place: the switch, the proving and the commit.
 
-use worker_protocol::v1::{Cause, Health};
+use worker_protocol::v1::Health;
 
 use super::{Committing, Hands, Phase, Proving, Told, Update};
 use crate::{
@@ -60,7 +60,7 @@ impl Update {
 
     pub(super) fn switch(&mut self, slot: Slot, new: Option<Tenure>, hands: &mut Hands<'_, '_>) {
         hands.step(format!("the switch to version {} begins", slot.version));
-        hands.crew.keep(None, Cause::Upgrade, hands.scene.now.ticks);
+        hands.crew.give_way(hands.scene.now.ticks);
         hands.crew.quiesce_all_but(new, hands.scene);
         self.parting = Some(hands.scene.now.ticks);
         self.phase = Phase::Switching(slot, new);
@@ -76,7 +76,7 @@ impl Update {
             return;
         }
         if let Some(new) = *new {
-            hands.crew.activate(new, Cause::Upgrade, hands.scene);
+            hands.crew.activate(new, hands.scene);
         } else {
             *new = Some(hands.crew.start(slot.clone(), Role::Active, hands.scene));
         }
@@ -134,6 +134,7 @@ impl Update {
 pub(super) fn stillborn(death: &Death) -> Outcome {
     match death {
         Death::NotStartable(why) => Outcome::NotStartable { why: why.clone() },
+        Death::Damaged { why, .. } => Outcome::Damaged { why: why.clone() },
         Death::NeverHello => Outcome::NeverHello,
         Death::OtherVersion(said) => Outcome::OtherVersion { said: said.clone() },
         Death::NotActivated(why) => Outcome::NotActivated { why: why.clone() },

@@ -117,9 +117,12 @@ impl Cloud {
     pub(crate) fn receive(&mut self, topic: &str, payload: &[u8], disk: &Disk, laws: &mut Laws) {
         let json: Json = serde_json::from_slice(payload).unwrap();
         let inform = topic == "/ota/device/inform/pk/dn";
-        let trusted = disk.record.as_ref().and_then(|it| it.active.as_ref());
+        // Whether a damaged slot is known to be so does not matter: either the one before it is told, or there may be nothing to tell.
+        let record = disk.record.iter();
+        let mut trusted = record.flat_map(|it| it.active.iter().chain(&it.former));
+        let untold = trusted.any(|slot| !disk.damaged.contains(&slot.id));
         assert!(
-            inform || trusted.is_none() || !std::mem::take(&mut self.first),
+            inform || !untold || !std::mem::take(&mut self.first),
             "inform_first: `{topic}` came before"
         );
         self.first = false;

@@ -26,6 +26,12 @@ pub(crate) struct Disk {
     pub(crate) failing: BTreeSet<u64>,
     /// How the next downloads end; those that are not named end well.
     pub(crate) downloads: VecDeque<FetchFault>,
+    /// Slots that are not what they were.
+    pub(crate) damaged: BTreeSet<SlotId>,
+    /// How many starts there were.
+    pub(crate) starts: u64,
+    /// Before which of them their slot goes bad.
+    pub(crate) rotting: BTreeSet<u64>,
 }
 
 /// The slot a build becomes.
@@ -54,7 +60,31 @@ impl Disk {
             unanswered: 0,
             failing: BTreeSet::new(),
             downloads: VecDeque::new(),
+            damaged: BTreeSet::new(),
+            starts: 0,
+            rotting: BTreeSet::new(),
         }
+    }
+
+    /// Runs this version, and has the one before it.
+    pub(crate) fn upgraded(former: &str, active: &str) -> Self {
+        let mut disk = Self::installed(former);
+        let slot = build(2, active);
+        disk.slots.push(slot.clone());
+        if let Some(record) = &mut disk.record {
+            record.former = record.active.replace(slot);
+            record.next_slot = 3;
+        }
+        disk
+    }
+
+    /// Is what is to be started damaged?
+    pub(crate) fn is_found_damaged(&mut self, slot: SlotId) -> bool {
+        self.starts += 1;
+        if self.rotting.contains(&self.starts) {
+            self.damaged.insert(slot);
+        }
+        self.damaged.contains(&slot)
     }
 
     pub(crate) fn next_save_fails(&mut self) -> bool {
@@ -80,6 +110,7 @@ impl Disk {
             "nothing_needed_is_removed: {slot:?} runs"
         );
         self.slots.retain(|other| other.id != slot);
+        self.damaged.remove(&slot);
     }
 }
 
@@ -128,6 +159,7 @@ impl World {
         self.durable.disk.parts.remove(&job.0);
         let slot = build(order.slot.0, order.version.as_str());
         self.durable.disk.slots.retain(|other| other.id != slot.id);
+        self.durable.disk.damaged.remove(&slot.id);
         self.durable.disk.slots.push(slot.clone());
         self.tell_later(1, Event::Fetched { job, slot });
     }

@@ -2,7 +2,7 @@
 //!
 //! `one_active`, `time_advances`, `inform_first`, `nothing_needed_is_removed` and `comes_to_rest` are checked where they can be seen; the others here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use worker_protocol::v1::{Cause, Handover};
 
@@ -22,6 +22,8 @@ pub(crate) struct Laws {
     told_back: bool,
     /// Has the switch begun?
     switched: bool,
+    /// Slots the brain was told to be damaged since the power came on.
+    damaged: BTreeSet<SlotId>,
 }
 
 impl Laws {
@@ -29,6 +31,19 @@ impl Laws {
         self.words.clear();
         self.told_back = false;
         self.switched = false;
+        self.damaged.clear();
+    }
+
+    /// The brain is told that a slot is damaged. Where its workers left the device is where the one before it takes over.
+    pub(crate) fn found_damaged(&mut self, disk: &Disk, slot: SlotId) {
+        self.damaged.insert(slot);
+        let record = disk.record.as_ref();
+        if record.and_then(|it| it.active.as_ref()).map(|it| it.id) == Some(slot)
+            && let Some(former) = record.and_then(|it| it.former.as_ref())
+            && let Some(stood) = self.words.remove(&slot)
+        {
+            self.words.insert(former.id, stood);
+        }
     }
 
     /// A worker was told to hand over.
@@ -37,11 +52,15 @@ impl Laws {
         self.told_back = false;
     }
 
-    /// `only_verified_runs`, `tries_bounded`
+    /// `only_verified_runs`, `damaged_once`, `tries_bounded`
     pub(crate) fn spawned(&mut self, disk: &Disk, slot: &Slot, tries: u32) {
         assert!(
             disk.slots.contains(slot),
             "only_verified_runs: {slot:?} is not on the disk"
+        );
+        assert!(
+            !self.damaged.contains(&slot.id),
+            "damaged_once: {slot:?} was to be started again"
         );
         // With the record lost, a slot that was trusted once is taken on trust.
         let Some(record) = &disk.record else { return };
@@ -102,10 +121,12 @@ impl Laws {
     }
 
     /// `told_truth`: only a trusted version is informed. While the commit is on the disk and the brain has not heard of that, the
-    /// one before is still the truth it knows.
+    /// one before is still the truth it knows. A damaged slot makes the one before it the truth, whatever the record says.
     pub(crate) fn informed(version: &str, disk: &Disk) {
         let record = disk.record.clone().unwrap_or_default();
-        let before = record.former.filter(|_| disk.unanswered > 0);
+        let active = record.active.as_ref();
+        let damaged = active.is_some_and(|slot| disk.damaged.contains(&slot.id));
+        let before = record.former.filter(|_| disk.unanswered > 0 || damaged);
         let mut known = record.active.iter().chain(before.iter());
         assert!(
             known.any(|slot| slot.version.as_str() == version),

@@ -6,6 +6,7 @@
 
 mod blocks;
 mod cloud;
+mod damage;
 mod days;
 mod disk;
 mod downloads;
@@ -102,11 +103,16 @@ impl Durable {
             failing,
             downloads,
             unanswered: _,
+            damaged,
+            starts,
+            rotting,
         } = &self.disk;
         let saves = failing.iter().any(|at| at > saves).then_some(saves);
+        let starts = rotting.iter().any(|at| at > starts).then_some(starts);
         let (task, later, laws) = (&self.cloud.task, self.later, self.laws.key());
         let blocks = self.cloud.blocks.as_ref().map(Blocks::key);
-        format!("{record:?}{slots:?}{parts:?}{saves:?}{downloads:?}{task:?}{blocks:?}{later}{laws}")
+        let images = format!("{slots:?}{parts:?}{downloads:?}{damaged:?}{starts:?}");
+        format!("{record:?}{images}{saves:?}{task:?}{blocks:?}{later}{laws}")
     }
 }
 
@@ -340,7 +346,7 @@ impl World {
         }
     }
 
-    /// Lets time pass until everything is at rest with one of these versions trusted.
+    /// Lets time pass until everything is at rest with one of these versions trusted; without any, with no worker installed.
     pub(crate) fn rest(&mut self, versions: &[&str]) {
         let until = self.now + LONGEST_WAIT;
         let mut why = String::new();
@@ -383,15 +389,18 @@ impl World {
             (there == named, "the slots on the disk"),
             (self.durable.disk.parts.is_empty(), "the parts on the disk"),
             (
-                active.is_some_and(|slot| versions.contains(&slot.version.as_str())),
+                active.map_or(versions.is_empty(), |slot| {
+                    versions.contains(&slot.version.as_str())
+                }),
                 "the trusted version",
             ),
             (
-                active.is_some_and(|slot| lives == [(slot.id, true)]),
+                active.map_or(lives.is_empty(), |slot| lives == [(slot.id, true)]),
                 "the workers alive",
             ),
             (
-                status.workers.len() == 1 && status.workers[0].stage == "active",
+                status.workers.len() == lives.len()
+                    && status.workers.iter().all(|it| it.stage == "active"),
                 "the stage of the worker",
             ),
             (self.durable.cloud.task_is_over(), "the platform's task"),

@@ -4,7 +4,7 @@ use worker_protocol::v1::{
     Ask, Consent, Done, FromWorker, Handover, Health, Refusal, RequestId, ToWorker,
 };
 
-use super::{Happening, World};
+use super::{Durable, Happening, World};
 use crate::{
     event::{Event, Exit, Tenure},
     record::Slot,
@@ -80,6 +80,13 @@ impl World {
         self.durable
             .laws
             .spawned(&self.durable.disk, &slot, self.policy.tries);
+        if self.durable.disk.is_found_damaged(slot.id) {
+            let Durable { disk, laws, .. } = &mut self.durable;
+            laws.found_damaged(disk, slot.id);
+            let why = "its file `worker` has other bytes".to_owned();
+            self.tell_later(1, Event::SlotDamaged { tenure, why });
+            return;
+        }
         if self.failing_spawns > 0 {
             self.failing_spawns -= 1;
             let why = "too many files".to_owned();

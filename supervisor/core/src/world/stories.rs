@@ -52,13 +52,13 @@ fn every_bad_version_is_taken_back_and_the_platform_is_told_why() {
 }
 
 /// A world at rest with 1.0.0.
-fn at_rest() -> World {
+pub(super) fn at_rest() -> World {
     let mut world = World::boot(World::idle(), &Policy::default());
     world.rest(&["1.0.0"]);
     world
 }
 
-fn push(world: &mut World, version: &str) {
+pub(super) fn push(world: &mut World, version: &str) {
     world.durable.cloud.offer(version);
     let (topic, payload) = world.durable.cloud.push().unwrap();
     world.tell(Event::Arrived { topic, payload });

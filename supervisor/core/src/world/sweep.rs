@@ -9,15 +9,15 @@ use super::{Behaviour, Durable, Task, World, blocks};
 use crate::policy::Policy;
 
 /// A search over power cuts.
-struct Search {
+pub(super) struct Search {
     policy: Policy,
     versions: Vec<&'static str>,
     known: HashMap<(String, u32), u64>,
-    runs: u64,
+    pub(super) runs: u64,
 }
 
 impl Search {
-    fn new(policy: &Policy, versions: &[&'static str]) -> Self {
+    pub(super) fn new(policy: &Policy, versions: &[&'static str]) -> Self {
         Self {
             policy: policy.clone(),
             versions: versions.to_vec(),
@@ -27,7 +27,7 @@ impl Search {
     }
 
     /// Runs from here to rest without a cut, and with so many cuts at every place. Answers how many histories that were.
-    fn explore(&mut self, from: &Durable, cuts: u32) -> u64 {
+    pub(super) fn explore(&mut self, from: &Durable, cuts: u32) -> u64 {
         let key = (from.key(), cuts);
         if let Some(known) = self.known.get(&key) {
             return *known;

@@ -21,6 +21,9 @@ const WALKS: u64 = 300;
 /// How many faults and wishes one walk has at most.
 const STEPS: u64 = 60;
 
+/// A good version for a device that has none left.
+const REPAIR: &str = "3.0.0";
+
 const VERSIONS: [&str; 4] = ["1.0.7", "1.0.8", "1.0.9", "2.0.0"];
 
 struct Dice(Jitter);
@@ -73,6 +76,7 @@ fn walk(number: u64) -> u64 {
         }
     }
     world.durable.disk.failing.clear();
+    world.durable.disk.downloads.clear();
     world.failing_spawns = 0;
     world.cloud_is(true, CloudLoss::Closed);
     let mut trusted: Vec<&str> = vec!["1.0.0"];
@@ -82,10 +86,29 @@ fn walk(number: u64) -> u64 {
     if world.exited {
         world.power_cut();
     }
+    // Long enough for whoever is silent to be found so, and then perhaps a slot to be damaged.
+    world.run(120_000);
     // What it was to be told of while it did not listen is not pushed again for ever: a platform gives up.
     world.durable.cloud.task = super::Task::None;
+    trusted.push(REPAIR);
+    // What is offered while a bad update is under way ends with that, if it takes the machine down: it is offered again.
+    for _ in 0..10 {
+        if world.agent.status(Now::default()).version.is_some() {
+            break;
+        }
+        offer(&mut world, REPAIR);
+        world.run(300_000);
+    }
     world.rest(&trusted);
     world.now
+}
+
+fn offer(world: &mut World, version: &str) {
+    world.durable.cloud.offer(version);
+    if world.durable.cloud.connected {
+        let (topic, payload) = world.durable.cloud.push_of(version);
+        world.tell(Event::Arrived { topic, payload });
+    }
 }
 
 fn fault(world: &mut World, dice: &mut Dice) {
@@ -95,14 +118,10 @@ fn fault(world: &mut World, dice: &mut Dice) {
         .filter(|(_, process)| process.alive)
         .map(|(tenure, _)| *tenure)
         .collect();
-    match dice.below(15) {
+    match dice.below(16) {
         0..=3 => {
             let version = dice.one(&["1.0.0", "1.0.7", "1.0.8", "1.0.9", "2.0.0"]);
-            world.durable.cloud.offer(version);
-            if world.durable.cloud.connected {
-                let (topic, payload) = world.durable.cloud.push_of(version);
-                world.tell(Event::Arrived { topic, payload });
-            }
+            offer(world, version);
         }
         4 => world.power_cut(),
         5 => world.cloud_is(false, CloudLoss::Broken("no route".to_owned())),
@@ -145,6 +164,12 @@ fn fault(world: &mut World, dice: &mut Dice) {
                 if dice.below(4) == 0 {
                     blocks.answers.push_back(Answer::Late(30_000));
                 }
+            }
+        }
+        15 if dice.below(2) == 0 => {
+            let slots: Vec<_> = world.durable.disk.slots.iter().map(|it| it.id).collect();
+            if !slots.is_empty() {
+                world.durable.disk.damaged.insert(dice.one(&slots));
             }
         }
         _ => {
