@@ -5,6 +5,7 @@
 //! own, and wherever it lies in a file, that file must be private.
 
 mod cloud;
+mod limits;
 mod reading;
 mod secret;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use tracing::level_filters::LevelFilter;
 
 use self::reading::{Form, Reading, Section};
 pub(crate) use self::{
+    limits::Limits,
     reading::{Effective, Fault},
     vouch::Vouching,
 };
@@ -90,6 +92,8 @@ pub(crate) struct Fetching {
     pub(crate) connect_limit: Duration,
     /// The longest wait for the next byte.
     pub(crate) stall_limit: Duration,
+    /// What a download may cost.
+    pub(crate) limits: Limits,
     /// Who must vouch for an image.
     pub(crate) vouching: Vouching,
 }
@@ -212,6 +216,8 @@ fn update(
         "a whole number above 0",
         |size| *size > 0,
     );
+    let limits = limits::read(&mut section);
+    (policy.budget, policy.budget_per_day) = (limits.budget, limits.budget_per_day);
     policy.query_after_connect = section.or("query_after_connect_s", policy.query_after_connect);
     policy.query_every = positive(&mut section, "query_every_s", policy.query_every);
     policy.fetch_retries = count(&mut section, "fetch_retries", policy.fetch_retries, 0);
@@ -246,6 +252,7 @@ fn update(
         trust,
         connect_limit,
         stall_limit,
+        limits,
         vouching,
     }
 }

@@ -21,6 +21,8 @@ pub struct Policy {
     pub largest_image: u64,
     /// How many bytes one update may take from the network, if that is limited.
     pub budget: Option<u64>,
+    /// How many bytes all updates together may take from the network in a day (UTC), if that is limited.
+    pub budget_per_day: Option<u64>,
     /// How long after a connection the first query for an update is sent, at most.
     pub query_after_connect: Duration,
     /// How often the platform is asked for an update, give or take a tenth.
@@ -81,6 +83,14 @@ pub struct LifePolicy {
     pub silence_limit: Duration,
 }
 
+impl Policy {
+    /// Are the bytes from the network counted? Then every request is paid for by the hands before it is made.
+    #[must_use]
+    pub fn is_metered(&self) -> bool {
+        self.budget.is_some() || self.budget_per_day.is_some()
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -90,6 +100,7 @@ impl Default for Policy {
             entry: None,
             largest_image: 1 << 30,
             budget: None,
+            budget_per_day: None,
             query_after_connect: Duration::from_secs(5),
             query_every: Duration::from_secs(300),
             fetch_retries: 8,

@@ -1,20 +1,24 @@
 //! Downloads: from wherever a build is to a verified slot, or to one plain fault.
 //!
-//! Each try runs in a task of its own ([`errand`]). Every file's bytes pass one chain of stages, whatever their source: source ([`http`],
-//! [`blocks`], [`local`]) → size and progress ([`intake`]) → digests and signature ([`vouch`], [`verify`]) → file ([`sink`], [`part`]). They go through
-//! one bounded buffer, and nothing unverified ever has a slot's name.
+//! Each try runs in a task of its own ([`errand`]). Nothing is fetched for which there is no room ([`space`]); what comes from the network is
+//! allowed before it is asked for ([`allowance`]), and comes no faster than it may ([`pace`]). Every file's bytes pass one chain of stages,
+//! whatever their source: source ([`http`], [`blocks`], [`local`]) → size and progress ([`intake`]) → digests and signature ([`vouch`],
+//! [`verify`]) → file ([`sink`], [`part`]). They go through one bounded buffer, and nothing unverified ever has a slot's name.
 //!
 //! What an interrupted try leaves is a part, and the next try goes on behind it. A part stays when its try may be worth repeating and
 //! when the supervisor ends, and goes with its job. One interruption wastes at most what the buffer holds and the network had under way.
 
+mod allowance;
 mod answer;
 mod blocks;
 mod errand;
 mod http;
 mod intake;
 mod local;
+mod pace;
 mod part;
 mod sink;
+mod space;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -25,7 +29,7 @@ use std::path::PathBuf;
 use supervisor_core::event::{FetchOrder, JobId};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use self::{blocks::Outlet, errand::Errand, part::Part};
+use self::{allowance::Account, blocks::Outlet, errand::Errand, part::Part};
 use super::{Events, store::layout::Layout};
 use crate::config::Fetching;
 
@@ -35,6 +39,7 @@ pub(crate) struct Fetch {
     settings: Fetching,
     layout: Layout,
     events: Events,
+    account: Account,
     /// The newest try, which may have ended.
     current: Option<Current>,
 }
@@ -55,6 +60,7 @@ impl Fetch {
     pub(crate) fn new(settings: Fetching, layout: Layout, events: Events) -> Self {
         Self {
             settings,
+            account: Account::at(layout.budget()),
             layout,
             events,
             current: None,
@@ -73,6 +79,7 @@ impl Fetch {
             layout: self.layout.clone(),
             events: self.events.clone(),
             blocks: inlet,
+            account: self.account.clone(),
             order,
         };
         // A former try has ended or ends now: its sender is dropped.

@@ -10,7 +10,9 @@
 //! | the end of the link | nothing is counted; it is asked for again once the link is up |
 //! | an answer to no request of ours for this block, or a bad one to any but the last | it is left alone |
 //!
-//! The download is not begun again for any of it: it keeps what it has and waits, until it gets the block or is given up.
+//! The download is not begun again for any of it: it keeps what it has and waits, until it gets the block or is given up. Only where
+//! bytes are counted it pays for a block before it says that it wants it, once for one request; there it is begun again before every further
+//! request, and goes on where it stood.
 
 use std::error::Error as _;
 
@@ -38,6 +40,10 @@ pub(super) struct Awaited {
     /// Until when the newest is waited for; if that is over, nothing has been asked for.
     pub(super) until: Option<Ticks>,
     failures: u32,
+    /// Is it paid for one request only?
+    once: bool,
+    /// Has it been asked for, since the download said that it wants it?
+    asked: bool,
 }
 
 /// Why an answer is not the block.
@@ -57,6 +63,15 @@ impl Awaited {
         let place = Source::Blocks { stream_id, file_id };
         let job = hands.ledger.record.job.as_ref();
         job.is_some_and(|job| job.wanted.files.iter().any(|file| file.source == place))
+    }
+
+    /// Must it be paid for again before it is asked for again?
+    pub(super) fn is_used_up(&self) -> bool {
+        self.once && self.asked && self.until.is_none()
+    }
+
+    fn place(&self) -> (u64, u64, u64) {
+        (self.block.stream_id, self.block.file_id, self.block.offset)
     }
 
     /// The bytes of the block, if this is it.
@@ -101,12 +116,20 @@ impl Update {
         if current(hands.ledger, job).is_some()
             && let Phase::Fetching(fetching) = &mut self.phase
         {
-            fetching.block = Some(Awaited {
+            let mut awaited = Awaited {
                 block,
                 requests: Vec::new(),
                 until: None,
                 failures: 0,
-            });
+                once: hands.scene.policy.is_metered(),
+                asked: false,
+            };
+            // What failed before it was paid for again counts on, and what was asked for then may still come.
+            let former = fetching.unpaid.take();
+            if let Some(former) = former.filter(|it| it.place() == awaited.place()) {
+                (awaited.requests, awaited.failures) = (former.requests, former.failures);
+            }
+            fetching.block = Some(awaited);
         }
     }
 
@@ -119,7 +142,7 @@ impl Update {
                 retry: None,
                 stale: None,
                 ..
-            }) if awaited.until.is_none() => Some(awaited.block),
+            }) if awaited.until.is_none() && !awaited.is_used_up() => Some(awaited.block),
             _ => None,
         }
     }
@@ -132,6 +155,7 @@ impl Update {
             }
             awaited.requests.push(request);
             awaited.until = Some(until);
+            awaited.asked = true;
         }
     }
 
@@ -176,6 +200,14 @@ impl Update {
 
     /// Time has passed while a block is awaited.
     pub(super) fn tick_block(&mut self, hands: &mut Hands<'_, '_>) {
+        if let Phase::Fetching(fetching) = &mut self.phase
+            && (fetching.retry, fetching.stale) == (None, None)
+            && let Some(used_up) = fetching.block.take_if(|it| it.is_used_up())
+        {
+            fetching.unpaid = Some(used_up);
+            hands.order_fetch();
+            return;
+        }
         let now = hands.scene.now.ticks;
         let until = self.awaited_block().and_then(|awaited| awaited.until);
         if until.is_some_and(|until| now >= until) {

@@ -214,10 +214,11 @@ impl Update {
             (fetching.retry, fetching.stale) = (None, None);
             fetching.tomorrow = None;
             // A download that waits for a block need not begin again: the block is asked for once more.
-            if fetching.block.as_ref().is_some_and(|it| it.is_of(hands)) {
+            let block = fetching.block.as_ref();
+            if block.is_some_and(|it| it.is_of(hands) && !it.is_used_up()) {
                 return;
             }
-            fetching.block = None;
+            fetching.unpaid = fetching.block.take();
             hands.order_fetch();
         }
     }
@@ -235,6 +236,7 @@ impl Update {
             asked: 0,
             refusal: EXPIRED,
             block: None,
+            unpaid: None,
             tomorrow: None,
             days: 0,
         });

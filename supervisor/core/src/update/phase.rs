@@ -41,6 +41,8 @@ pub(super) struct Fetching {
     pub(super) refusal: FetchFault,
     /// The block that the download waits for.
     pub(super) block: Option<Awaited>,
+    /// The one that it is to pay for again.
+    pub(super) unpaid: Option<Awaited>,
     /// When another day's bytes are there, if they are waited for; `retry` says the same by the clock that never jumps.
     pub(super) tomorrow: Option<Wall>,
     /// How many days were waited for.

@@ -122,8 +122,12 @@ fn crc16(bytes: &[u8]) -> u16 {
 }
 
 impl World {
-    /// The platform answers a request for a block.
+    /// The platform answers a request for a block. Law `paid_for`: where bytes are counted, each request was paid for.
     pub(crate) fn answer_block(&mut self, payload: &[u8]) {
+        if self.policy.is_metered() {
+            let paid = self.fetches.paid.checked_sub(1);
+            self.fetches.paid = paid.expect("paid_for: a block is asked for that nobody paid for");
+        }
         let request: Json = serde_json::from_slice(payload).unwrap();
         let number = |name: &str, member: &str| request["params"][name][member].as_u64().unwrap();
         let stream = usize::try_from(number("fileInfo", "streamId")).unwrap();
@@ -195,6 +199,7 @@ impl World {
                 file_length: SIZE,
             };
             self.fetches.waiting.insert(job, block);
+            self.fetches.paid += 1;
             self.tell(Event::BlockWanted { job, block });
         }
     }
@@ -228,38 +233,38 @@ pub(super) fn offered() -> Durable {
 }
 
 /// The same, where the first requests are answered so.
-fn answered(answers: impl IntoIterator<Item = Answer>) -> Durable {
+pub(super) fn answered(answers: impl IntoIterator<Item = Answer>) -> Durable {
     let mut durable = offered();
     blocks(&mut durable).answers.extend(answers);
     durable
 }
 
 /// The same, where all requests are.
-fn always(answer: Answer) -> Durable {
+pub(super) fn always(answer: Answer) -> Durable {
     let mut durable = offered();
     blocks(&mut durable).always = Some(answer);
     durable
 }
 
-fn blocks(durable: &mut Durable) -> &mut Blocks {
+pub(super) fn blocks(durable: &mut Durable) -> &mut Blocks {
     durable.cloud.blocks.as_mut().unwrap()
 }
 
 /// The offsets that were asked for.
-fn asked(world: &World) -> Vec<u64> {
+pub(super) fn asked(world: &World) -> Vec<u64> {
     let blocks = world.durable.cloud.blocks.as_ref().unwrap();
     blocks.asked.iter().map(|(_, offset)| *offset).collect()
 }
 
 /// Lets time pass until so many requests were made.
-fn until_asked(world: &mut World, count: usize) {
+pub(super) fn until_asked(world: &mut World, count: usize) {
     while asked(world).len() < count {
         world.step(u64::MAX);
     }
 }
 
 /// What the platform was told of the failed download.
-fn failure(world: &World) -> &str {
+pub(super) fn failure(world: &World) -> &str {
     match &world.durable.cloud.task {
         Task::Failed(_, -2, text) => text,
         other => panic!("{other:?}"),

@@ -124,6 +124,8 @@ pub(crate) struct Fetches {
     pub(crate) dribble: bool,
     /// Which block a download waits for.
     pub(crate) waiting: BTreeMap<JobId, BlockOrder>,
+    /// For how many requests for blocks was paid, where bytes are counted?
+    pub(crate) paid: u64,
 }
 
 impl World {

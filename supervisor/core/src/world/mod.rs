@@ -12,6 +12,7 @@ mod disk;
 mod downloads;
 mod hands;
 mod laws;
+mod metered;
 mod process;
 mod stories;
 mod sweep;

@@ -6,27 +6,40 @@ use reqwest::{
 };
 use supervisor_core::event::FetchFault;
 
+/// What was asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'m> {
+    /// From this byte on.
+    pub(crate) from: u64,
+    /// Up to this one, which is not part of it.
+    pub(crate) until: u64,
+    /// How long the whole is.
+    pub(crate) promised: u64,
+    /// Must nothing come that was not asked for? Then a range was asked for in any case.
+    pub(crate) metered: bool,
+    /// By what the content is known.
+    pub(crate) mark: Option<&'m str>,
+}
+
 /// What the body of an answer is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Body {
-    /// The image from its first byte.
+    /// The image from its first byte to its last.
     Whole,
     /// The image from where it was asked for.
-    Rest,
+    Rest {
+        /// Up to this byte, which is not part of it.
+        until: u64,
+    },
     /// Nothing that can be used: what is there must be fetched again from its first byte, for this fault.
     Useless(FetchFault),
 }
 
-/// Reads the head of an answer to a request for everything from `from` on, where the content is known by this mark.
+/// Reads the head of an answer.
 ///
 /// # Errors
 /// The answer is of no use, and asking again from the first byte would not change that.
-pub(crate) fn judge(
-    response: &Response,
-    from: u64,
-    promised: u64,
-    mark: Option<&str>,
-) -> Result<Body, FetchFault> {
+pub(crate) fn judge(response: &Response, asked: &Asked<'_>) -> Result<Body, FetchFault> {
     let headers = response.headers();
     if let Some(by) = text(headers, header::CONTENT_ENCODING)
         && !by.trim().eq_ignore_ascii_case("identity")
@@ -34,38 +47,70 @@ pub(crate) fn judge(
         let by: String = by.chars().take(32).collect();
         return Err(unfit(format!("it is encoded by `{by}`")));
     }
-    let status = response.status();
-    if from == 0 {
-        if status != StatusCode::OK {
-            return Err(FetchFault::Status(status.as_u16()));
-        }
-        check_length(response, promised, promised)?;
-        return Ok(Body::Whole);
-    }
-    Ok(match status {
+    let &Asked {
+        from,
+        until,
+        promised,
+        metered,
+        ..
+    } = asked;
+    let body = match response.status() {
         StatusCode::OK => {
-            check_length(response, promised, promised)?;
+            let allowed = until - from;
+            if metered && promised > allowed {
+                let why = format!("{allowed} bytes may come, and it begins to send all {promised}");
+                return Err(unfit(why));
+            }
+            check_length(response, 0, promised, promised)?;
             Body::Whole
         }
-        StatusCode::RANGE_NOT_SATISFIABLE => Body::Useless(unfit(format!("it has no byte {from}"))),
-        StatusCode::PARTIAL_CONTENT => {
-            let range = text(headers, header::CONTENT_RANGE).and_then(content_range);
-            let Some((first, last, total)) = range else {
-                return Ok(Body::Useless(unfit("its range cannot be read".to_owned())));
-            };
-            let other = mark.is_some() && mark_of(headers).is_some_and(|it| Some(&*it) != mark);
-            if other {
-                return Ok(Body::Useless(unfit("its content changed".to_owned())));
-            }
-            if first != from || last + 1 != promised || total.is_some_and(|it| it != promised) {
-                let why = format!("bytes from {from} were asked for, and from {first} came");
-                return Ok(Body::Useless(unfit(why)));
-            }
-            check_length(response, promised - from, promised)?;
-            Body::Rest
+        StatusCode::RANGE_NOT_SATISFIABLE if from > 0 || metered => {
+            Body::Useless(unfit(format!("it has no byte {from}")))
         }
+        StatusCode::PARTIAL_CONTENT if from > 0 || metered => rest(response, asked)?,
         other => return Err(FetchFault::Status(other.as_u16())),
-    })
+    };
+    match body {
+        // There is nothing to start over with.
+        Body::Useless(why) if from == 0 => Err(why),
+        body => Ok(body),
+    }
+}
+
+/// Reads the head of an answer that says it is a part.
+fn rest(response: &Response, asked: &Asked<'_>) -> Result<Body, FetchFault> {
+    let &Asked {
+        from,
+        until,
+        promised,
+        metered,
+        mark,
+    } = asked;
+    let headers = response.headers();
+    let useless = |why: String| Ok(Body::Useless(unfit(why)));
+    let range = text(headers, header::CONTENT_RANGE).and_then(content_range);
+    let Some((first, last, total)) = range else {
+        return useless("its range cannot be read".to_owned());
+    };
+    if mark.is_some() && mark_of(headers).is_some_and(|it| Some(&*it) != mark) {
+        return useless("its content changed".to_owned());
+    }
+    let end = last + 1;
+    // Where bytes are counted the rest can be asked for.
+    let enough = end == until || (metered && end < until);
+    if first != from || !enough || total.is_some_and(|it| it != promised) {
+        return useless(format!(
+            "bytes from {from} were asked for, and from {first} came"
+        ));
+    }
+    check_length(response, from, end, promised)?;
+    Ok(Body::Rest { until: end })
+}
+
+/// How long the whole is of which an answer is a part, if it says so.
+pub(crate) fn total_of(response: &Response) -> Option<u64> {
+    let range = text(response.headers(), header::CONTENT_RANGE).and_then(content_range);
+    range.and_then(|(_, _, total)| total)
 }
 
 /// By what a server tells one content from another: a strong `ETag`, else `Last-Modified`. Both can be said in `If-Range`.
@@ -89,14 +134,19 @@ fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// An announced length must be the wanted one; where none is announced the bytes are counted.
-fn check_length(response: &Response, wanted: u64, promised: u64) -> Result<(), FetchFault> {
+/// An announced length must be that of what is wanted, from one byte up to another; where none is announced the bytes are counted.
+fn check_length(
+    response: &Response,
+    from: u64,
+    until: u64,
+    promised: u64,
+) -> Result<(), FetchFault> {
     let Some(announced) = response.content_length() else {
         return Ok(());
     };
-    match announced.cmp(&wanted) {
+    match announced.cmp(&(until - from)) {
         std::cmp::Ordering::Less => {
-            let got = promised - wanted + announced;
+            let got = from + announced;
             Err(FetchFault::Short { got, promised })
         }
         std::cmp::Ordering::Equal => Ok(()),

@@ -13,6 +13,9 @@ use super::{intake::Intake, sink::BUFFER};
 /// the frame around it is far within what one MQTT packet may have. The platform gives 256 to 131,072; the last one is what is left.
 const BLOCK: u32 = BUFFER as u32;
 
+/// The platform gives no smaller one, in bytes, but the last.
+const SMALLEST: u64 = 256;
+
 /// A block, and where in the file it begins.
 type Block = (u64, Vec<u8>);
 
@@ -58,7 +61,10 @@ pub(super) async fn bring(
     }
     while intake.taken() < file_length {
         let offset = intake.taken();
-        let size = u32::try_from(file_length - offset).map_or(BLOCK, |rest| rest.min(BLOCK));
+        let most = u64::from(BLOCK).min(file_length - offset);
+        // The brain asks for it once for this; if it would have to ask again, it begins the download again.
+        let allowed = intake.allow(SMALLEST.min(most)..=most).await?;
+        let size = u32::try_from(allowed).unwrap_or(BLOCK);
         let block = BlockOrder {
             stream_id,
             file_id,

@@ -15,11 +15,13 @@ use tokio::{
 };
 
 use super::{
+    allowance::{Account, Allowance},
     blocks, http,
     intake::Intake,
     local,
     part::{self, Part},
     sink::on_disk,
+    space::Space,
     vouch,
 };
 use crate::{
@@ -39,6 +41,7 @@ pub(super) struct Errand {
     pub(super) layout: Layout,
     pub(super) events: Events,
     pub(super) blocks: blocks::Inlet,
+    pub(super) account: Account,
     pub(super) order: FetchOrder,
 }
 
@@ -54,13 +57,16 @@ impl Errand {
             Some(former) => former.await.ok().flatten(),
             None => None,
         };
+        let mut allowance = Allowance::new(self.account.clone(), self.settings.limits, &self.order);
         let ended = tokio::select! {
             biased;
             _ = &mut left => return None,
-            ended = self.bring_all(&mut part) => ended,
+            ended = self.bring_all(&mut part, &mut allowance) => ended,
         };
+        allowance.rest().await;
         let event = match ended {
             Err(fault) => {
+                let fault = self.space().blame(fault).await;
                 let stays = fault.may_pass()
                     || matches!(fault, FetchFault::Status(_) | FetchFault::DaySpent { .. });
                 part = part.filter(|part| stays && part.sink_is_whole());
@@ -69,7 +75,7 @@ impl Errand {
                     // One that stays is removed at the next start.
                     let _ = tokio::task::spawn_blocking(move || part::remove_all(&places)).await;
                 } else if let Some(part) = &mut part {
-                    self.put_down(part).await;
+                    self.put_down(part, &mut allowance).await;
                 }
                 Event::FetchFailed { job, fault }
             }
@@ -83,7 +89,10 @@ impl Errand {
                     }
                     Event::Fetched { job, slot }
                 }
-                Err(fault) => Event::FetchFailed { job, fault },
+                Err(fault) => {
+                    let fault = self.space().blame(fault).await;
+                    Event::FetchFailed { job, fault }
+                }
             },
         };
         if left.try_recv() == Err(TryRecvError::Empty) {
@@ -93,13 +102,23 @@ impl Errand {
         part.filter(Part::sink_is_whole)
     }
 
+    /// The room it needs.
+    fn space(&self) -> Space {
+        let sizes = self.order.files.iter().map(|file| file.size);
+        Space {
+            folder: self.layout.parts(),
+            files: self.places().into_iter().zip(sizes).collect(),
+            keep_free: self.settings.limits.keep_free,
+        }
+    }
+
     fn places(&self) -> Vec<PathBuf> {
         let files = self.order.files.iter();
         files.map(|file| self.layout.part_of(file)).collect()
     }
 
     /// Brings what was had to the disk, so that the next try need not fetch it again.
-    async fn put_down(&self, part: &mut Part) {
+    async fn put_down(&self, part: &mut Part, allowance: &mut Allowance) {
         let told = part.written();
         // A disk that does not take it is met again by the next try, and told then.
         let put = part.sink().flush().await;
@@ -107,7 +126,7 @@ impl Errand {
             let mut base = 0;
             for file in &self.order.files {
                 if part.fits(&self.layout.part_of(file), file.size) {
-                    Intake::new(self, file, base, part).tell().await;
+                    Intake::new(self, file, base, part, allowance).tell().await;
                 }
                 base += file.size;
             }
@@ -115,12 +134,17 @@ impl Errand {
     }
 
     /// Fetches what is missing of every file and verifies each; their SHA-256 in the order of the files.
-    async fn bring_all(&self, kept: &mut Option<Part>) -> Result<Vec<String>, FetchFault> {
+    async fn bring_all(
+        &self,
+        kept: &mut Option<Part>,
+        allowance: &mut Allowance,
+    ) -> Result<Vec<String>, FetchFault> {
+        self.space().check().await?;
         let mut carried = kept.take();
         let mut sums = Vec::with_capacity(self.order.files.len());
         let mut base = 0;
         for file in &self.order.files {
-            let sealed = vouch::look(&self.settings, &self.order, file).await?;
+            let sealed = vouch::look(&self.settings, &self.order, file, allowance).await?;
             let place = self.layout.part_of(file);
             let part = match carried.take_if(|part| part.fits(&place, file.size)) {
                 // Its hashes were begun for the same signature, or it is opened anew.
@@ -128,7 +152,7 @@ impl Errand {
                 _ => Part::open(place, file, sealed).await?,
             };
             let part = kept.insert(part);
-            sums.push(self.bring(file, base, part).await?);
+            sums.push(self.bring(file, base, part, allowance).await?);
             base += file.size;
         }
         Ok(sums)
@@ -140,8 +164,9 @@ impl Errand {
         file: &WantedFile,
         base: u64,
         part: &mut Part,
+        allowance: &mut Allowance,
     ) -> Result<String, FetchFault> {
-        let mut intake = Intake::new(self, file, base, part);
+        let mut intake = Intake::new(self, file, base, part, allowance);
         loop {
             let (reused, begun) = (intake.taken(), intake.received());
             if reused > 0 {

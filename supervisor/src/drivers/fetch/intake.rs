@@ -1,7 +1,7 @@
-//! Where the bytes of a file come in, whatever brings them: counted, bounded by what was promised, passed on to the disk, and
-//! told as progress once they are there.
+//! Where the bytes of a file come in, whatever brings them: allowed before they are asked for, counted, bounded by what was promised,
+//! passed on to the disk at the speed that is allowed, and told as progress once they are there.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use supervisor_core::{
     event::{Event, FetchFault},
@@ -9,7 +9,12 @@ use supervisor_core::{
 };
 use tokio::time::Instant;
 
-use super::{errand::Errand, part::Part};
+use super::{
+    allowance::{Allowance, Ask},
+    errand::Errand,
+    pace::Pace,
+    part::Part,
+};
 
 /// Progress is told, and the buffer emptied, at least this often while bytes come.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
@@ -19,6 +24,8 @@ pub(super) struct Intake<'a> {
     errand: &'a Errand,
     file: &'a WantedFile,
     part: &'a mut Part,
+    allowance: &'a mut Allowance,
+    pace: Option<Pace>,
     /// Bytes of the files before it.
     base: u64,
     told: (u64, Instant),
@@ -30,15 +37,42 @@ impl<'a> Intake<'a> {
         file: &'a WantedFile,
         base: u64,
         part: &'a mut Part,
+        allowance: &'a mut Allowance,
     ) -> Self {
         let told = (part.written(), Instant::now());
+        let bandwidth = errand.settings.limits.bandwidth;
+        let from_network = !matches!(file.source, Source::Path(_));
         Self {
             errand,
             file,
             part,
+            allowance,
+            pace: bandwidth.filter(|_| from_network).map(Pace::new),
             base,
             told,
         }
+    }
+
+    /// To be called before each request to the network that is not made through [`http`](super::http): how many bytes it may ask for, within
+    /// these bounds. They are spent by then, whatever becomes of them.
+    pub(super) async fn allow(&mut self, wanted: RangeInclusive<u64>) -> Result<u64, FetchFault> {
+        let ask = Ask::Some {
+            least: *wanted.start(),
+            most: *wanted.end(),
+            missing: self.missing(),
+        };
+        self.allowance.spend(ask).await
+    }
+
+    pub(super) fn allowance(&mut self) -> &mut Allowance {
+        self.allowance
+    }
+
+    /// Bytes of this file and of those behind it that have not come.
+    pub(super) fn missing(&self) -> u64 {
+        let sizes = self.errand.order.files.iter().map(|file| file.size);
+        let all = sizes.fold(0, u64::saturating_add);
+        all.saturating_sub(self.base.saturating_add(self.taken()))
     }
 
     pub(super) fn errand(&self) -> &'a Errand {
@@ -64,7 +98,7 @@ impl<'a> Intake<'a> {
         self.part.received()
     }
 
-    /// Takes the next bytes.
+    /// Takes the next bytes, and as much time as the bandwidth wants it.
     pub(super) async fn take(&mut self, bytes: &[u8]) -> Result<(), FetchFault> {
         let promised = self.promised();
         if self.taken() + bytes.len() as u64 > promised {
@@ -72,6 +106,10 @@ impl<'a> Intake<'a> {
         }
         if !matches!(self.file.source, Source::Path(_)) {
             self.part.count(bytes.len());
+            if !self.allowance.came(bytes.len() as u64) {
+                let why = "more bytes came than were asked for".to_owned();
+                return Err(FetchFault::Unfit { why });
+            }
         }
         let sink = self.part.sink();
         sink.take(bytes).await?;
@@ -83,6 +121,9 @@ impl<'a> Intake<'a> {
             self.told.1.elapsed() >= PROGRESS_EVERY || (written - self.told.0) * 100 >= promised;
         if due && written > self.told.0 && written < promised {
             self.tell().await;
+        }
+        if let Some(pace) = &mut self.pace {
+            pace.after(bytes.len() as u64).await;
         }
         Ok(())
     }

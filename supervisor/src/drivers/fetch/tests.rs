@@ -1,4 +1,5 @@
 mod blocks;
+mod limits;
 mod resume;
 
 use std::{fs, net::SocketAddr, path::Path, time::Duration};
@@ -15,7 +16,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::config::{Trust, Vouching};
+use crate::config::{Limits, Trust, Vouching};
 
 const JOB: JobId = JobId(3);
 
@@ -121,6 +122,7 @@ impl Case {
             trust: Trust::System,
             connect_limit: Duration::from_secs(5),
             stall_limit,
+            limits: Limits::default(),
             vouching: Vouching {
                 require_signature: false,
                 keys: Vec::new(),
@@ -318,7 +320,7 @@ async fn redirects_to_other_schemes_or_without_end_are_refused() {
         assert_eq!(fault, FetchFault::Redirected { to });
     }
     let mut case = case();
-    let round = (0..=http::MOST_REDIRECTS)
+    let round = (0..=http::server::MOST_REDIRECTS)
         .map(|_| Act::Say(redirect_to("/again")))
         .collect();
     let address = serve(round).await;
@@ -329,7 +331,8 @@ async fn redirects_to_other_schemes_or_without_end_are_refused() {
 
 #[test]
 fn an_image_never_comes_from_a_less_safe_place_than_the_one_before() {
-    let may = |from: &str, to: &str| http::may_lead(&from.parse().unwrap(), &to.parse().unwrap());
+    let may =
+        |from: &str, to: &str| http::server::may_lead(&from.parse().unwrap(), &to.parse().unwrap());
     assert!(may("https://a/", "https://b/"));
     assert!(may("http://a/", "https://b/"));
     assert!(may("http://a/", "http://b/"));

@@ -15,7 +15,7 @@ use supervisor_core::{
     seal::{Claims, Expected, Seal, SealKey},
 };
 
-use super::{http, local};
+use super::{allowance::Allowance, http, local};
 use crate::config::{Fetching, Vouching};
 
 /// The module that stands for the whole device (platform document 89307).
@@ -41,6 +41,7 @@ pub(super) async fn look(
     settings: &Fetching,
     order: &FetchOrder,
     file: &WantedFile,
+    allowance: &mut Allowance,
 ) -> Result<Option<Sealed>, FetchFault> {
     let vouching = &settings.vouching;
     if let Some(key) = &vouching.digest_key
@@ -57,16 +58,22 @@ pub(super) async fn look(
             return Ok(None);
         }
         Some(text) => text.clone(),
-        None if vouching.require_signature => beside(settings, file).await?,
+        None if vouching.require_signature => beside(settings, file, allowance).await?,
         None => return Ok(None),
     };
     publisher_vouches(vouching, &text, order, file).map(Some)
 }
 
 /// The signature that lies beside the file under its name with `.minisig` behind.
-async fn beside(settings: &Fetching, file: &WantedFile) -> Result<String, FetchFault> {
+async fn beside(
+    settings: &Fetching,
+    file: &WantedFile,
+    allowance: &mut Allowance,
+) -> Result<String, FetchFault> {
     let found = match &file.source {
-        Source::Url(url) => http::small(settings, &with_ending(url), Seal::LONGEST_TEXT).await?,
+        Source::Url(url) => {
+            http::small(settings, &with_ending(url), Seal::LONGEST_TEXT, allowance).await?
+        }
         Source::Path(path) => {
             local::small(PathBuf::from(format!("{path}.minisig")), Seal::LONGEST_TEXT).await?
         }

@@ -72,6 +72,11 @@ impl Layout {
         [self.root.join("record.a"), self.root.join("record.b")]
     }
 
+    /// The account of the bytes that were taken from the network.
+    pub(crate) fn budget(&self) -> PathBuf {
+        self.root.join("budget")
+    }
+
     pub(crate) fn slots(&self) -> PathBuf {
         self.root.join("slots")
     }

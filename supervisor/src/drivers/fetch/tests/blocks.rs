@@ -15,7 +15,7 @@ fn in_blocks(image: &[u8]) -> WantedFile {
 }
 
 impl Case {
-    fn order_blocks(&mut self, image: &[u8]) {
+    pub(super) fn order_blocks(&mut self, image: &[u8]) {
         self.order_file(in_blocks(image));
     }
 
@@ -28,7 +28,7 @@ impl Case {
     }
 
     /// Which block is wanted next, after any progress.
-    async fn wants(&mut self) -> BlockOrder {
+    pub(super) async fn wants(&mut self) -> BlockOrder {
         loop {
             match self.happened.recv().await.unwrap() {
                 Event::FetchProgress { job: JOB, .. } => {}
@@ -39,7 +39,7 @@ impl Case {
     }
 
     /// Gives what is wanted.
-    fn give(&self, image: &[u8], block: &BlockOrder) {
+    pub(super) fn give(&self, image: &[u8], block: &BlockOrder) {
         let from = usize::try_from(block.offset).unwrap();
         let bytes = image[from..from + block.size as usize].to_vec();
         self.fetch.block(JOB, block.offset, bytes);
