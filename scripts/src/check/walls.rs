@@ -9,7 +9,7 @@ use crate::workspace::Workspace;
 use std::collections::BTreeMap;
 
 /// Every package of ours and the packages of ours it may name.
-const DOORS: [(&str, &[&str]); 9] = [
+const DOORS: [(&str, &[&str]); 10] = [
     ("worker-protocol", &[]),
     ("supervisor-core", &["worker-protocol"]),
     ("worker-link", &["worker-protocol"]),
@@ -21,6 +21,7 @@ const DOORS: [(&str, &[&str]); 9] = [
     ),
     ("cloud-emulator", &[]),
     ("e2e", &["cloud-emulator"]),
+    ("fuzz-targets", &["supervisor-core", "worker-protocol"]),
     ("xtask", &["cloud-emulator"]),
 ];
 
