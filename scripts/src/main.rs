@@ -6,6 +6,7 @@
 mod bench;
 mod check;
 mod demo;
+mod fuzz;
 mod interop;
 mod needs;
 mod ota;
@@ -40,6 +41,8 @@ enum What {
     Ota(ota::Args),
     /// Make a publisher's keys, and sign images with them
     Sign(sign::Args),
+    /// Made-up bytes for every reader of foreign bytes, 60 s each
+    Fuzz(fuzz::Args),
     /// The product against Mosquitto, nginx and the official device SDK
     Interop(interop::Args),
     /// Supervisor and worker built for Windows, and run under Wine
@@ -64,6 +67,9 @@ enum Error {
     /// A key pair or a signature could not be made.
     #[error(transparent)]
     Sign(#[from] sign::SignError),
+    /// The fuzzer could not do its work.
+    #[error(transparent)]
+    Fuzz(#[from] fuzz::FuzzError),
     /// A number could not be measured.
     #[error(transparent)]
     Bench(#[from] bench::BenchError),
@@ -76,6 +82,7 @@ fn main() -> ExitCode {
         What::Demo(args) => demo::demo(&args),
         What::Ota(args) => ota::ota(&args),
         What::Sign(args) => sign::sign(&args),
+        What::Fuzz(args) => fuzz::fuzz(&args),
         What::Interop(args) => interop::interop(&args),
         What::Windows(args) => windows::windows(&args),
     };
