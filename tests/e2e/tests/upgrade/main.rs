@@ -9,6 +9,8 @@ mod bad_images;
 #[cfg(test)]
 mod bad_offers;
 #[cfg(test)]
+mod blocks;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod config;
