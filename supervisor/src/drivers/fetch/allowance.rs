@@ -14,13 +14,17 @@
 //! The day is UTC's by the wall clock. Bytes asked for before midnight may come after it, and then count on both days. A clock that went
 //! back brings no new day until a whole one has passed on it, so that one which wakes up in 1970 buys nothing. An account
 //! that cannot be read means that everything is spent, of the day and of the update.
+//!
+//! An update is the fetching of one build until it is a slot. A platform that offers it again because it failed, or does not know yet that it
+//! did, offers no further bytes with it.
 
 mod books;
 
+use sha2::{Digest as _, Sha256};
 use supervisor_core::event::{FetchFault, FetchOrder};
 
-use self::books::Step;
 pub(crate) use self::books::{Account, Ask};
+use self::books::{Act, Step};
 use super::sink::on_disk;
 use crate::config::Limits;
 
@@ -36,7 +40,8 @@ const SHARES: u64 = 64;
 pub(crate) struct Allowance {
     account: Account,
     limits: Limits,
-    update: String,
+    /// What is fetched: known by its bytes, as an offer that comes again is no other update.
+    build: String,
     /// Bytes spent that may still come.
     open: u64,
     /// Bytes spent that never come.
@@ -45,13 +50,15 @@ pub(crate) struct Allowance {
 
 impl Allowance {
     pub(crate) fn new(account: Account, limits: Limits, order: &FetchOrder) -> Self {
-        let files = order.files.iter();
-        let digests = files.filter_map(|file| file.digests.first());
-        let digest = digests.map(ToString::to_string).next().unwrap_or_default();
+        let mut build = Sha256::new();
+        for digest in order.files.iter().filter_map(|file| file.digests.first()) {
+            build.update(digest.to_string());
+        }
+        let build = build.finalize();
         Self {
             account,
             limits,
-            update: format!("{}-{digest}", order.job.0),
+            build: build.iter().map(|byte| format!("{byte:02x}")).collect(),
             open: 0,
             back: 0,
         }
@@ -79,7 +86,7 @@ impl Allowance {
         if !self.is_metered() {
             return Ok(ask.most());
         }
-        let allowed = self.step(Some(ask)).await?;
+        let allowed = self.step(Act::Spend(ask)).await?;
         self.open += allowed;
         Ok(allowed)
     }
@@ -105,18 +112,25 @@ impl Allowance {
     pub(crate) async fn rest(&mut self) {
         if self.is_metered() {
             // A disk that does not take it keeps the larger sum as spent.
-            let _ = self.step(None).await;
+            let _ = self.step(Act::Rest).await;
         }
     }
 
-    async fn step(&mut self, ask: Option<Ask>) -> Result<u64, FetchFault> {
+    /// What was fetched is a slot: whoever wants the same later wants another update.
+    pub(crate) async fn close(&mut self) {
+        if self.is_metered() {
+            let _ = self.step(Act::Close).await;
+        }
+    }
+
+    async fn step(&mut self, act: Act) -> Result<u64, FetchFault> {
         let account = self.account.clone();
         let step = Step {
-            update: self.update.clone(),
+            build: self.build.clone(),
             limits: self.limits,
             open: self.open,
             back: std::mem::take(&mut self.back),
-            ask,
+            act,
         };
         on_disk(move || account.carry_out(&step)).await?
     }

@@ -81,6 +81,7 @@ impl Errand {
             }
             Ok(sums) => match self.to_slot(sums).await {
                 Ok(slot) => {
+                    allowance.close().await;
                     if left.try_recv() != Err(TryRecvError::Empty) {
                         let folder = self.layout.slot(&slot);
                         // One that stays is found at the next start, and removed then.

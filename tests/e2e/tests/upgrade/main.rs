@@ -11,6 +11,8 @@ mod bad_offers;
 #[cfg(test)]
 mod blocks;
 #[cfg(test)]
+mod budgets;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod config;
@@ -32,5 +34,7 @@ mod road;
 mod rollback;
 #[cfg(test)]
 mod session;
+#[cfg(test)]
+mod space;
 #[cfg(test)]
 mod strangers;

@@ -33,6 +33,8 @@ struct Books {
     place: PathBuf,
     /// What is on the disk, or less after bytes were given back; read when it is first needed.
     spent: Option<Spent>,
+    /// Is it to be written down even if it does not change? One that could not be read would stay so for ever.
+    damaged: bool,
 }
 
 /// What has been spent.
@@ -43,9 +45,9 @@ pub(super) struct Spent {
     day: u64,
     /// Bytes of that day.
     of_day: u64,
-    /// For which update they are counted.
-    update: String,
-    /// Bytes of that update.
+    /// What was fetched last.
+    build: String,
+    /// Bytes of its update.
     of_update: u64,
     /// Bytes spent that may come after this was written.
     open: u64,
@@ -56,13 +58,24 @@ pub(super) struct Spent {
 /// One step on an account.
 #[derive(Debug)]
 pub(super) struct Step {
-    pub(super) update: String,
+    pub(super) build: String,
     pub(super) limits: Limits,
     /// Bytes spent before that may still come.
     pub(super) open: u64,
     /// Bytes spent before that never come.
     pub(super) back: u64,
-    pub(super) ask: Option<Ask>,
+    pub(super) act: Act,
+}
+
+/// What it is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Act {
+    /// Bytes are to be asked for.
+    Spend(Ask),
+    /// Only what has become known is to be written down.
+    Rest,
+    /// The update has all its bytes.
+    Close,
 }
 
 /// What is to be spent.
@@ -92,8 +105,12 @@ impl Ask {
 
 impl Account {
     pub(crate) fn at(place: PathBuf) -> Self {
-        let spent = None;
-        Self(Arc::new(Mutex::new(Books { place, spent })))
+        let books = Books {
+            place,
+            spent: None,
+            damaged: false,
+        };
+        Self(Arc::new(Mutex::new(books)))
     }
 
     /// Takes a step; how many bytes may be asked for then. It waits for the disk.
@@ -104,16 +121,29 @@ impl Account {
     fn carry_out_on(&self, step: &Step, today: u64) -> io::Result<Result<u64, FetchFault>> {
         // A step that panicked has changed nothing.
         let mut books = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Books { place, spent } = &mut *books;
-        let before = spent.get_or_insert_with(|| read(place, today, &step.update));
+        let Books {
+            place,
+            spent,
+            damaged,
+        } = &mut *books;
+        let before = spent.get_or_insert_with(|| {
+            read(place).unwrap_or_else(|why| {
+                let place = place.display();
+                tracing::warn!(
+                    "`{place}` cannot be read, so that all bytes of this day and of this update count as spent: {why}"
+                );
+                *damaged = true;
+                Spent::everything(today, &step.build)
+            })
+        });
         let mut after = before.clone();
         after.begin(step, today);
         let allowed = after.spend(step);
-        if after != *before {
+        if after != *before || *damaged {
             match write(place, &after) {
-                Ok(()) => {}
+                Ok(()) => *damaged = false,
                 // Nothing was spent: what the disk says instead is never less than what is true.
-                Err(_) if step.ask.is_none() || allowed.is_err() => {}
+                Err(_) if !matches!((step.act, &allowed), (Act::Spend(_), Ok(_))) => {}
                 Err(why) => return Err(why),
             }
             *before = after;
@@ -124,12 +154,12 @@ impl Account {
 
 impl Spent {
     /// Everything of this day and of this update.
-    fn everything(today: u64, update: &str) -> Self {
+    fn everything(today: u64, build: &str) -> Self {
         Self {
             form: FORM,
             day: today,
             of_day: u64::MAX,
-            update: update.to_owned(),
+            build: build.to_owned(),
             of_update: u64::MAX,
             ..Self::default()
         }
@@ -138,8 +168,8 @@ impl Spent {
     /// Takes in what has become known since the last step.
     fn begin(&mut self, step: &Step, today: u64) {
         self.form = FORM;
-        if self.update != step.update {
-            self.update.clone_from(&step.update);
+        if self.build != step.build {
+            self.build.clone_from(&step.build);
             self.of_update = 0;
         }
         self.turn_to(today);
@@ -164,7 +194,14 @@ impl Spent {
     }
 
     fn spend(&mut self, step: &Step) -> Result<u64, FetchFault> {
-        let Some(ask) = step.ask else { return Ok(0) };
+        let ask = match step.act {
+            Act::Spend(ask) => ask,
+            Act::Rest => return Ok(0),
+            Act::Close => {
+                self.of_update = 0;
+                return Ok(0);
+            }
+        };
         let (least, missing) = match ask {
             Ask::Some { least, missing, .. } => (least.max(1), missing.max(1)),
             Ask::All(bytes) => (bytes, bytes),
@@ -201,27 +238,18 @@ fn today() -> u64 {
 }
 
 /// The account on the disk; without one nothing was spent.
-fn read(place: &Path, today: u64, update: &str) -> Spent {
-    let read = || -> io::Result<Spent> {
-        let mut text = Vec::new();
-        File::open(place)?.take(LONGEST).read_to_end(&mut text)?;
-        let spent: Spent = serde_json::from_slice(&text)?;
-        if spent.form == FORM {
-            return Ok(spent);
-        }
-        Err(io::Error::other(format!("it is of form {}", spent.form)))
+fn read(place: &Path) -> io::Result<Spent> {
+    let file = match File::open(place) {
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Spent::default()),
+        opened => opened?,
     };
-    match read() {
-        Ok(spent) => spent,
-        Err(why) if why.kind() == io::ErrorKind::NotFound => Spent::default(),
-        Err(why) => {
-            let place = place.display();
-            tracing::warn!(
-                "`{place}` cannot be read, so that all bytes of this day and of this update count as spent: {why}"
-            );
-            Spent::everything(today, update)
-        }
+    let mut text = Vec::new();
+    file.take(LONGEST).read_to_end(&mut text)?;
+    let spent: Spent = serde_json::from_slice(&text)?;
+    if spent.form != FORM {
+        return Err(io::Error::other(format!("it is of form {}", spent.form)));
     }
+    Ok(spent)
 }
 
 /// Replaces the account on the disk, durably: a power cut leaves the one before or this one.

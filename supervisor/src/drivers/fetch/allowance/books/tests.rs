@@ -18,7 +18,7 @@ struct Case {
     folder: tempfile::TempDir,
     account: Account,
     today: u64,
-    update: String,
+    build: String,
     limits: Limits,
     open: u64,
     back: u64,
@@ -31,7 +31,7 @@ impl Case {
             account: Account::at(folder.path().join("budget")),
             folder,
             today: TODAY,
-            update: "1".to_owned(),
+            build: "1".to_owned(),
             limits,
             open: 0,
             back: 0,
@@ -42,13 +42,13 @@ impl Case {
         self.folder.path().join("budget")
     }
 
-    fn step(&mut self, ask: Option<Ask>) -> Result<u64, FetchFault> {
+    fn step(&mut self, act: Act) -> Result<u64, FetchFault> {
         let step = Step {
-            update: self.update.clone(),
+            build: self.build.clone(),
             limits: self.limits,
             open: self.open,
             back: std::mem::take(&mut self.back),
-            ask,
+            act,
         };
         let allowed = self.account.carry_out_on(&step, self.today).unwrap()?;
         self.open += allowed;
@@ -56,7 +56,7 @@ impl Case {
     }
 
     fn spend(&mut self, most: u64) -> Result<u64, FetchFault> {
-        self.step(Some(Ask::Some {
+        self.step(Act::Spend(Ask::Some {
             least: 1,
             most,
             missing: 1,
@@ -67,7 +67,7 @@ impl Case {
     fn had(&mut self, most: u64) -> Result<u64, FetchFault> {
         let allowed = self.spend(most)?;
         self.open = 0;
-        self.step(None)?;
+        self.step(Act::Rest)?;
         Ok(allowed)
     }
 
@@ -104,7 +104,7 @@ fn a_day_has_exactly_its_bytes_and_the_next_one_has_them_again() {
 fn an_update_has_exactly_its_bytes_and_is_ended_when_it_cannot_be_done_with_them() {
     let mut case = Case::new(limits(1000, u64::MAX));
     let all = |missing| {
-        Some(Ask::Some {
+        Act::Spend(Ask::Some {
             least: 1,
             most: 400,
             missing,
@@ -115,10 +115,16 @@ fn an_update_has_exactly_its_bytes_and_is_ended_when_it_cannot_be_done_with_them
     // One byte was lost on the way.
     assert_eq!(case.step(all(601)), over(1000));
     assert_eq!(case.step(all(600)), Ok(400));
-    assert_eq!(case.step(Some(Ask::All(201))), over(1000));
-    assert_eq!(case.step(Some(Ask::All(200))), Ok(200));
+    assert_eq!(case.step(Act::Spend(Ask::All(201))), over(1000));
+    assert_eq!(case.step(Act::Spend(Ask::All(200))), Ok(200));
     assert_eq!(case.had(1), over(1000));
-    case.update = "2".to_owned();
+    // The same offered again is the same update, until it is a slot.
+    case.killed();
+    assert_eq!(case.step(all(1)), over(1000));
+    assert_eq!(case.step(Act::Close), Ok(0));
+    case.killed();
+    assert_eq!(case.step(all(1000)), Ok(400));
+    case.build = "2".to_owned();
     assert_eq!(case.step(all(1000)), Ok(400));
 }
 
@@ -126,10 +132,10 @@ fn an_update_has_exactly_its_bytes_and_is_ended_when_it_cannot_be_done_with_them
 fn what_is_wanted_whole_or_not_at_all_waits_for_a_day_that_has_so_many_bytes() {
     let mut case = Case::new(limits(u64::MAX, 1000));
     assert_eq!(case.had(900), Ok(900));
-    assert_eq!(case.step(Some(Ask::All(101))), spent(1000));
-    assert_eq!(case.step(Some(Ask::All(1001))), over(1000));
+    assert_eq!(case.step(Act::Spend(Ask::All(101))), spent(1000));
+    assert_eq!(case.step(Act::Spend(Ask::All(1001))), over(1000));
     let some = |least| {
-        Some(Ask::Some {
+        Act::Spend(Ask::Some {
             least,
             most: 500,
             missing: 500,
@@ -138,7 +144,7 @@ fn what_is_wanted_whole_or_not_at_all_waits_for_a_day_that_has_so_many_bytes() {
     assert_eq!(case.step(some(101)), spent(1000));
     assert_eq!(case.step(some(100)), Ok(100));
     case.today += 1;
-    assert_eq!(case.step(Some(Ask::All(101))), Ok(101));
+    assert_eq!(case.step(Act::Spend(Ask::All(101))), Ok(101));
 }
 
 #[test]
@@ -151,7 +157,7 @@ fn what_is_given_back_is_there_again_and_what_was_killed_is_not() {
     assert_eq!(case.spend(800), Ok(100));
     // Given back at the end of a try, it is on the disk.
     (case.open, case.back) = (0, 60);
-    assert_eq!(case.step(None), Ok(0));
+    assert_eq!(case.step(Act::Rest), Ok(0));
     case.killed();
     assert_eq!(case.spend(800), Ok(60));
 }
@@ -214,8 +220,9 @@ fn an_account_that_cannot_be_read_means_that_everything_is_spent() {
         assert_eq!(case.had(1), spent(1000), "{damage}");
         case.killed();
         assert_eq!(case.had(1), spent(1000), "{damage}");
+        case.killed();
         case.today += 1;
-        case.update = "2".to_owned();
+        case.build = "2".to_owned();
         case.limits.budget = Some(1000);
         assert_eq!(case.had(1), Ok(1), "{damage}");
     }
@@ -229,11 +236,11 @@ fn bytes_that_cannot_be_written_down_are_not_asked_for() {
     let fresh = case.place().with_extension("new");
     fs::create_dir(&fresh).unwrap();
     let step = Step {
-        update: case.update.clone(),
+        build: case.build.clone(),
         limits: case.limits,
         open: 0,
         back: 0,
-        ask: Some(Ask::All(1)),
+        act: Act::Spend(Ask::All(1)),
     };
     assert!(case.account.carry_out_on(&step, TODAY).is_err());
     fs::remove_dir(&fresh).unwrap();
@@ -286,13 +293,13 @@ impl History {
         }
     }
 
-    fn step(&mut self, ask: Option<Ask>) {
+    fn step(&mut self, act: Act) {
         let step = Step {
-            update: self.update.to_string(),
+            build: self.update.to_string(),
             limits: limits(Self::LIMITS.0, Self::LIMITS.1),
             open: self.open,
             back: std::mem::take(&mut self.back),
-            ask,
+            act,
         };
         self.spent.begin(&step, self.today);
         // Refused is as good as allowed here.
@@ -311,7 +318,7 @@ impl History {
         match self.random.below(12) {
             0..4 => {
                 let most = 1 + self.random.below(400);
-                self.step(Some(Ask::Some {
+                self.step(Act::Spend(Ask::Some {
                     least: 1,
                     most,
                     missing: 1,
@@ -329,7 +336,7 @@ impl History {
                 (self.open, self.back) = (0, 0);
             }
             9 => self.today += self.random.below(3),
-            10 => self.step(None),
+            10 => self.step(Act::Rest),
             _ => {
                 self.update += self.random.below(2);
                 (self.open, self.back) = (0, 0);
