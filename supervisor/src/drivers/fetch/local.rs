@@ -50,20 +50,24 @@ pub(super) async fn bring(path: &str, intake: &mut Intake<'_>) -> Result<(), Fet
     }
 }
 
-/// A small file, at most so many bytes of it; `None` if there is none.
+/// Reads a small file, which must not be longer than this; `None` if there is none.
 pub(super) async fn small(place: PathBuf, most: usize) -> Result<Option<Vec<u8>>, FetchFault> {
-    blocking(move || {
+    let promised = most as u64;
+    let read = blocking(move || {
         let file = match File::open(&place) {
             Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
             opened => opened.map_err(|why| at(&place, &why))?,
         };
         let mut bytes = Vec::new();
-        file.take(most as u64)
+        file.take(promised + 1)
             .read_to_end(&mut bytes)
             .map_err(|why| at(&place, &why))?;
         Ok(Some(bytes))
-    })
-    .await
+    });
+    match read.await? {
+        Some(bytes) if bytes.len() > most => Err(FetchFault::Long { promised }),
+        read => Ok(read),
+    }
 }
 
 /// Runs a step on a blocking thread; its failure is the medium's.

@@ -1,6 +1,7 @@
 mod blocks;
 mod limits;
 mod resume;
+mod vouching;
 
 use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
@@ -105,6 +106,22 @@ fn wanted(url: String, image: &[u8]) -> WantedFile {
     }
 }
 
+/// Nobody needs to vouch for anything.
+fn settings(stall_limit: Duration) -> Fetching {
+    Fetching {
+        trust: Trust::System,
+        connect_limit: Duration::from_secs(5),
+        stall_limit,
+        limits: Limits::default(),
+        vouching: Vouching {
+            require_signature: false,
+            keys: Vec::new(),
+            digest_key: None,
+            target: "x86_64-unknown-linux-gnu".to_owned(),
+        },
+    }
+}
+
 /// A state folder with a fetch driver.
 struct Case {
     _folder: tempfile::TempDir,
@@ -118,21 +135,9 @@ impl Case {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::make(folder.path()).unwrap();
         let (events, happened) = mpsc::channel(4);
-        let settings = Fetching {
-            trust: Trust::System,
-            connect_limit: Duration::from_secs(5),
-            stall_limit,
-            limits: Limits::default(),
-            vouching: Vouching {
-                require_signature: false,
-                keys: Vec::new(),
-                digest_key: None,
-                target: "x86_64-unknown-linux-gnu".to_owned(),
-            },
-        };
         Self {
             _folder: folder,
-            fetch: Fetch::new(settings, layout.clone(), events),
+            fetch: Fetch::new(settings(stall_limit), layout.clone(), events),
             layout,
             happened,
         }

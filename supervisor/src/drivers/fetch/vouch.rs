@@ -72,14 +72,18 @@ async fn beside(
 ) -> Result<String, FetchFault> {
     let found = match &file.source {
         Source::Url(url) => {
-            http::small(settings, &with_ending(url), Seal::LONGEST_TEXT, allowance).await?
+            http::small(settings, &with_ending(url), Seal::LONGEST_TEXT, allowance).await
         }
         Source::Path(path) => {
-            local::small(PathBuf::from(format!("{path}.minisig")), Seal::LONGEST_TEXT).await?
+            local::small(PathBuf::from(format!("{path}.minisig")), Seal::LONGEST_TEXT).await
         }
-        Source::Blocks { .. } => None,
+        Source::Blocks { .. } => Ok(None),
     };
-    let bytes = found.ok_or(FetchFault::Unsigned)?;
+    let found = found.map_err(|fault| match fault {
+        FetchFault::Long { promised } => bad(format!("it has more than {promised} bytes")),
+        other => other,
+    });
+    let bytes = found?.ok_or(FetchFault::Unsigned)?;
     String::from_utf8(bytes).map_err(|_| bad("it is not text".to_owned()))
 }
 
