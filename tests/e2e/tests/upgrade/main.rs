@@ -17,6 +17,8 @@ mod cli;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod downgrade;
+#[cfg(test)]
 mod local;
 #[cfg(test)]
 mod model;
@@ -24,6 +26,8 @@ mod model;
 mod offers;
 #[cfg(test)]
 mod packages;
+#[cfg(test)]
+mod platform_key;
 #[cfg(test)]
 mod respawn;
 #[cfg(test)]
@@ -35,6 +39,10 @@ mod rollback;
 #[cfg(test)]
 mod session;
 #[cfg(test)]
+mod signatures;
+#[cfg(test)]
 mod space;
 #[cfg(test)]
 mod strangers;
+#[cfg(test)]
+mod telltale;
