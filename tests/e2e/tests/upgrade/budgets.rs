@@ -270,6 +270,59 @@ fn no_day_takes_a_byte_more_than_its_budget_and_the_next_one_goes_on() {
 }
 
 #[test]
+fn blocks_that_are_torn_or_lost_and_a_kill_keep_to_the_budget_of_the_day_too() {
+    away_from_midnight();
+    let mut stand = Stand::new();
+    let per_day = 600_000;
+    stand.set("update.budget_bytes_per_day", per_day);
+    stand.set("update.stall_limit_s", 0.5);
+    let mut supervisor = stand.run_with(&stand.good("1.0.0"));
+    // Its end is that it is no program.
+    let image = stand.image("1.0.7", &vec![7; 1_000_000]);
+    for name in [FaultName::WrongCrc, FaultName::LostReply] {
+        stand.cloud.fault(Fault::new(name).times(2));
+    }
+    let firmware = stand.upload(&image);
+    stand.start(Rollout {
+        transport: Transport::Mqtt,
+        ..Rollout::new(firmware.id, &stand.device)
+    });
+    let request = stand.sys_topic("thing/file/download");
+    let asked = |stand: &Stand| -> u64 {
+        let said = stand.said(&request);
+        let size = |(_, said): &(u64, Value)| said["params"]["fileBlock"]["size"].as_u64();
+        said.iter().map(|said| size(said).unwrap()).sum()
+    };
+    let (mut before, mut days) = (0, 1);
+    while rests(&stand, &supervisor) {
+        let today = asked(&stand) - before;
+        before += today;
+        // A block has 256 bytes at least, so that the last few of a day may be left over.
+        assert!(
+            (per_day - 256..=per_day).contains(&today),
+            "{today} on day {days}"
+        );
+        days += 1;
+        supervisor.kill();
+        tomorrow(&stand);
+        let mark = stand.cloud.journal_position();
+        supervisor = stand.run();
+        if days == 2 {
+            stand.await_message(mark, &request);
+            supervisor.kill();
+            supervisor = stand.run();
+        }
+    }
+    let today = asked(&stand) - before;
+    assert!(today <= per_day, "{today} on day {days}");
+    let device = stand.await_task(TaskState::Failed);
+    let task = device.task().unwrap();
+    assert!(task.description.contains("not a program"), "{task:?}");
+    assert!(days >= 3, "{days}");
+    supervisor.await_rest("1.0.0");
+}
+
+#[test]
 fn what_a_damaged_account_no_longer_says_counts_as_spent() {
     away_from_midnight();
     let mut stand = Stand::new();
