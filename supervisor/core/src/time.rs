@@ -11,6 +11,9 @@ pub const TARDY: Duration = Duration::from_millis(250);
 /// A day in milliseconds; UTC as computers count it has no leap seconds.
 const DAY: u64 = 86_400_000;
 
+/// The last second that RFC 3339 can name, 9999-12-31T23:59:59Z, in milliseconds since 1970.
+const LATEST: u64 = 253_402_300_799_000;
+
 /// Milliseconds on a clock that never goes back; it starts when the supervisor does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Ticks(pub u64);
@@ -35,10 +38,10 @@ impl Ticks {
 pub struct Wall(pub u64);
 
 impl Wall {
-    /// RFC 3339 text in UTC, with whole seconds.
+    /// RFC 3339 text in UTC, with whole seconds. That form ends with the year 9999; whatever is later is told as its last second.
     #[must_use]
     pub fn rfc3339(self) -> String {
-        let at = std::time::UNIX_EPOCH + Duration::from_millis(self.0);
+        let at = std::time::UNIX_EPOCH + Duration::from_millis(self.0.min(LATEST));
         humantime::format_rfc3339_seconds(at).to_string()
     }
 
@@ -235,6 +238,14 @@ mod tests {
     #[test]
     fn a_wall_time_is_told_in_rfc_3339() {
         assert_eq!(Wall(1_524_448_722_000).rfc3339(), "2018-04-23T01:58:42Z");
+    }
+
+    #[test]
+    fn a_wall_time_that_the_form_cannot_hold_is_told_as_its_last_second() {
+        for beyond in [LATEST, LATEST + 999, LATEST + 1_000, u64::MAX] {
+            assert_eq!(Wall(beyond).rfc3339(), "9999-12-31T23:59:59Z");
+        }
+        assert_eq!(Wall(LATEST - 1).rfc3339(), "9999-12-31T23:59:58Z");
     }
 
     #[test]

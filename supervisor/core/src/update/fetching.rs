@@ -38,7 +38,7 @@ impl Update {
             stage: Stage::Open,
             verdict: None,
         };
-        record.next_slot += 1;
+        record.next_slot = record.next_slot.saturating_add(1);
         hands.told.push(Told::Step(
             job.id,
             format!("version {} is to be installed", job.wanted.version),
