@@ -10,7 +10,7 @@
 //! | [`cloud_json`] | offers, property sets, service calls, the platform's answers, and topics |
 //! | [`block_reply`] | a block of a file over MQTT |
 //! | [`link_frames`] | preface, handshake and messages between supervisor and worker, both ways |
-//! | [`record_files`] | the two files of the record, and a slot's description |
+//! | [`record_files`] | the two files of the record, and a slot's description; and the brain that wakes up with them |
 //! | [`minisign_text`] | a publisher's signature, its claims, and a public key |
 //!
 //! A reader whose bytes end in a checksum would never be reached by made-up bytes; for those the target also puts the right

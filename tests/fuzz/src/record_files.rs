@@ -1,5 +1,7 @@
 //! What a disk may hand back in place of the record, and of a slot's description.
 
+mod wake;
+
 use sha2::{Digest as _, Sha256};
 use supervisor_core::record::{
     Record, Slot,
@@ -65,8 +67,10 @@ fn content(body: &[u8]) -> bool {
     }
 }
 
+/// A record that was read is read back as it was, and the device wakes up with it.
 fn comes_back(generation: &Generation) {
     assert_eq!(decode(&encode(generation)).as_ref(), Ok(generation));
+    wake::wakes(&generation.record);
 }
 
 /// A slot's description is read back as it was written.
