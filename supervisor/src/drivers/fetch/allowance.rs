@@ -11,6 +11,9 @@
 //! | was an error or a redirect | the length of its body, unread |
 //! | fell silent, was reset, or came from a process that was killed | all that was asked for: it may be under way |
 //!
+//! Counted are bodies; the heads of about a kilobyte for each request, TLS and TCP come on top. A server that sends what nobody asked for is left at
+//! its first word and not asked again for this update, but what it had pushed into the network by then cannot be refused.
+//!
 //! The day is UTC's by the wall clock. Bytes asked for before midnight may come after it, and then count on both days. A clock that went
 //! back brings no new day until a whole one has passed on it, so that one which wakes up in 1970 buys nothing. An account
 //! that cannot be read means that everything is spent, of the day and of the update.
