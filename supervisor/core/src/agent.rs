@@ -67,6 +67,8 @@ pub struct Agent {
     posted: Option<report::Own>,
     last_refusal: Option<String>,
     strangers: u64,
+    /// Does another version run than the cloud was told, and is that no outcome of an update?
+    uninformed: bool,
     stopping: bool,
     exited: bool,
     chatter: Chatter,
@@ -92,6 +94,7 @@ impl Agent {
             posted: None,
             last_refusal: None,
             strangers: 0,
+            uninformed: false,
             stopping: false,
             exited: false,
             chatter: Chatter::default(),

@@ -129,14 +129,9 @@ impl Outbox {
 
     /// The cloud is to be told which version runs, before anything else.
     pub fn inform(&mut self, version: Version) {
-        self.forget_version();
-        self.queue.push_front(Message::Inform(version));
-    }
-
-    /// A version that was to be told runs no more.
-    pub fn forget_version(&mut self) {
         let is_inform = |message: &Message| matches!(message, Message::Inform(_));
         self.queue.retain(|message| !is_inform(message));
+        self.queue.push_front(Message::Inform(version));
     }
 
     /// An update begins: its progress is counted from here.

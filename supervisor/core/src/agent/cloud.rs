@@ -42,12 +42,12 @@ impl Agent {
         self.crew.report_all(out);
     }
 
-    /// Owes the cloud the trusted version, and nothing if there is none any more.
+    /// Owes the cloud the trusted version.
     pub(super) fn inform(&mut self) {
-        match &self.ledger.record.active {
-            Some(slot) => self.outbox.inform(slot.version.clone()),
-            None => self.outbox.forget_version(),
-        }
+        self.uninformed = false;
+        let active = self.ledger.record.active.as_ref();
+        let version = active.map_or_else(report::no_version, |slot| slot.version.clone());
+        self.outbox.inform(version);
     }
 
     pub(super) fn ask_for_offer(&mut self, now: Now, out: &mut Vec<Command>) {

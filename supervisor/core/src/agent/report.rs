@@ -7,7 +7,7 @@ use worker_protocol::{
 
 use super::{Agent, note};
 use crate::{
-    alink::topics::Identifier,
+    alink::{topics::Identifier, version::Version},
     event::{Command, Grade, Tenure},
     outbox::Raised,
     status::{Status, WorkerStatus},
@@ -33,6 +33,12 @@ pub(super) struct Own {
     last_update: Option<String>,
 }
 
+/// What the cloud is told to run where no worker is installed. The platform offers a version only to devices that run another one: one
+/// whose worker was lost must be able to get it back.
+pub(super) fn no_version() -> Version {
+    "none".parse().expect("letters are a version")
+}
+
 impl Own {
     /// Is the difference worth a report out of turn? Progress alone is not.
     pub(super) fn differs(&self, other: &Self) -> bool {
@@ -48,7 +54,9 @@ pub(super) fn values(own: &Own) -> ValueMap {
             values.insert(name.to_owned(), value);
         }
     };
-    put("firmware_version", own.version.clone().map(Value::Text));
+    let version = own.version.clone();
+    let version = version.unwrap_or_else(|| no_version().to_string());
+    put("firmware_version", Some(Value::Text(version)));
     put("ota_status", Some(own.status.into()));
     put("ota_progress", Some(Value::Int(i64::from(own.progress))));
     put("last_update_time", own.last_update.clone().map(Value::Text));

@@ -34,6 +34,13 @@ impl Agent {
         if self.session.is_up() {
             self.outbox.flush(now.ticks, now.wall.0, out);
         }
+        // During an update the platform would take another version for its failure, and after that it hears why first.
+        if self.uninformed && self.update.as_ref().is_some_and(Update::is_idle) {
+            self.inform();
+            if self.session.is_up() {
+                self.outbox.flush(now.ticks, now.wall.0, out);
+            }
+        }
         self.drop_unsendable(out);
         self.ledger.tidy(now.ticks, out);
     }
@@ -77,7 +84,7 @@ impl Agent {
                 }
                 Told::Damaged(text) => {
                     note(out, Grade::Error, None, None, text);
-                    self.inform();
+                    self.uninformed = true;
                 }
                 Told::Found(text) | Told::Regret(text) => {
                     note(out, Grade::Warning, None, None, text);

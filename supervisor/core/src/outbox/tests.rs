@@ -54,15 +54,6 @@ fn the_version_is_informed_before_anything_that_waits() {
 }
 
 #[test]
-fn a_version_that_runs_no_more_is_not_told() {
-    let mut outbox = outbox();
-    outbox.inform("1.0.0".parse().unwrap());
-    outbox.report(report(1));
-    outbox.forget_version();
-    assert_eq!(sent(&mut outbox, 0).0, ["progress"]);
-}
-
-#[test]
 fn what_was_not_acknowledged_is_sent_again_in_order_before_what_came_later() {
     let mut outbox = outbox();
     for n in 1..=3 {

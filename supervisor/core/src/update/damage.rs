@@ -1,8 +1,8 @@
 //! A trusted slot that is found damaged when its worker is to be started gives way to the one before it, or to nobody.
 //!
 //! It acts first and writes after: what lies on the disk is damaged whatever the record says, so that after a power cut in
-//! between the next start comes to the same conclusion. For the same reason the cloud may be told at once which version runs. The
-//! build is not to blame, and may be offered again. A slot on trial that is damaged ends its update like any other failure to start.
+//! between the next start comes to the same conclusion. For the same reason the cloud may be told which version runs before that is on
+//! the disk. The build is not to blame, and may be offered again. A slot on trial that is damaged ends its update like any other failure to start.
 
 use super::{Hands, Phase, Told, Update};
 use crate::{

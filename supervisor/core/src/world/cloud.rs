@@ -20,6 +20,8 @@ pub(crate) struct Cloud {
     pub(crate) up: bool,
     pub(crate) connected: bool,
     pub(crate) task: Task,
+    /// What the device said it ran when the task began. Another version than this and the one wanted ends the task.
+    source: Option<String>,
     /// Versions informed, without repetitions in a row.
     pub(crate) informed: Vec<String>,
     /// Steps told, in order, without repetitions in a row.
@@ -43,6 +45,7 @@ impl Default for Cloud {
             up: true,
             connected: false,
             task: Task::None,
+            source: None,
             informed: Vec::new(),
             steps: Vec::new(),
             first: true,
@@ -107,6 +110,13 @@ impl Cloud {
         self.first = true;
     }
 
+    /// For telling one durable state from another.
+    pub(crate) fn key(&self) -> String {
+        let blocks = self.blocks.as_ref().map(Blocks::key);
+        let told = (&self.source, self.informed.last());
+        format!("{:?}{told:?}{blocks:?}", self.task)
+    }
+
     pub(crate) fn task_is_over(&self) -> bool {
         matches!(
             self.task,
@@ -117,12 +127,8 @@ impl Cloud {
     pub(crate) fn receive(&mut self, topic: &str, payload: &[u8], disk: &Disk, laws: &mut Laws) {
         let json: Json = serde_json::from_slice(payload).unwrap();
         let inform = topic == "/ota/device/inform/pk/dn";
-        // Whether a damaged slot is known to be so does not matter: either the one before it is told, or there may be nothing to tell.
-        let record = disk.record.iter();
-        let mut trusted = record.flat_map(|it| it.active.iter().chain(&it.former));
-        let untold = trusted.any(|slot| !disk.damaged.contains(&slot.id));
         assert!(
-            inform || !untold || !std::mem::take(&mut self.first),
+            inform || !std::mem::take(&mut self.first),
             "inform_first: `{topic}` came before"
         );
         self.first = false;
@@ -132,6 +138,10 @@ impl Cloud {
             self.task = match std::mem::replace(&mut self.task, Task::None) {
                 Task::Queued(wanted) | Task::Updating(wanted) if wanted == version => {
                     Task::Succeeded(wanted)
+                }
+                Task::Updating(wanted) if self.source.as_ref().is_some_and(|it| *it != version) => {
+                    let why = format!("the device says it runs {version}");
+                    Task::Failed(wanted, 0, why)
                 }
                 other => other,
             };
@@ -148,7 +158,10 @@ impl Cloud {
                 Task::Queued(wanted) | Task::Updating(wanted) if step < 0 => {
                     Task::Failed(wanted, step, text)
                 }
-                Task::Queued(wanted) => Task::Updating(wanted),
+                Task::Queued(wanted) => {
+                    self.source = self.informed.last().cloned();
+                    Task::Updating(wanted)
+                }
                 other => other,
             };
             if self.steps.last() != Some(&step) {

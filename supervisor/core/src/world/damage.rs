@@ -112,6 +112,7 @@ fn a_trusted_slot_found_damaged_after_a_crash_gives_way_to_the_one_before_it() {
 fn with_no_slot_left_the_supervisor_stays_says_so_and_takes_any_version() {
     for version in ["1.0.0", "1.0.7"] {
         let mut world = at_rest();
+        world.run(1_000);
         damage(&mut world, ONE);
         crash(&mut world);
         world.run(1_000);
@@ -119,6 +120,7 @@ fn with_no_slot_left_the_supervisor_stays_says_so_and_takes_any_version() {
         ended_by_damage(&world, "1.0.0");
         let shown = status(&world);
         assert_eq!((shown.version, shown.cloud_up), (None, true));
+        assert_eq!(world.durable.cloud.informed, ["1.0.0", "none"]);
         world.power_cut();
         world.rest(&[]);
         ended_by_damage(&world, "1.0.0");
@@ -209,6 +211,7 @@ fn the_only_old_slot_found_damaged_on_the_way_back_leaves_a_supervisor_that_take
     damage(&mut world, ONE);
     world.rest(&[]);
     assert!(matches!(world.durable.cloud.task, Task::Failed(_, -1, _)));
+    assert_eq!(world.durable.cloud.informed, ["1.0.0", "none"]);
     push(&mut world, "1.0.0");
     world.rest(&["1.0.0"]);
 }

@@ -121,15 +121,21 @@ impl Laws {
     }
 
     /// `told_truth`: only a trusted version is informed. While the commit is on the disk and the brain has not heard of that, the
-    /// one before is still the truth it knows. A damaged slot makes the one before it the truth, whatever the record says.
+    /// one before is still the truth it knows. A damaged slot makes the one before it the truth, whatever the record says; without
+    /// one, none is.
     pub(crate) fn informed(version: &str, disk: &Disk) {
         let record = disk.record.clone().unwrap_or_default();
-        let active = record.active.as_ref();
-        let damaged = active.is_some_and(|slot| disk.damaged.contains(&slot.id));
-        let before = record.former.filter(|_| disk.unanswered > 0 || damaged);
+        let unheard = disk.unanswered > 0;
+        let is_whole = |slot: &Slot| disk.slots.contains(slot) && !disk.damaged.contains(&slot.id);
+        let damaged = record.active.as_ref().is_some_and(|slot| !is_whole(slot));
+        let before = record.former.filter(|_| unheard || damaged);
         let mut known = record.active.iter().chain(before.iter());
+        let is_true = match version {
+            "none" => unheard || !known.any(is_whole),
+            version => known.any(|slot| slot.version.as_str() == version),
+        };
         assert!(
-            known.any(|slot| slot.version.as_str() == version),
+            is_true,
             "told_truth: informed of {version}, which is not trusted on the disk"
         );
     }

@@ -110,10 +110,9 @@ impl Durable {
         } = &self.disk;
         let saves = failing.iter().any(|at| at > saves).then_some(saves);
         let starts = rotting.iter().any(|at| at > starts).then_some(starts);
-        let (task, later, laws) = (&self.cloud.task, self.later, self.laws.key());
-        let blocks = self.cloud.blocks.as_ref().map(Blocks::key);
+        let (cloud, later, laws) = (self.cloud.key(), self.later, self.laws.key());
         let images = format!("{slots:?}{parts:?}{downloads:?}{damaged:?}{starts:?}");
-        format!("{record:?}{images}{saves:?}{task:?}{blocks:?}{later}{laws}")
+        format!("{record:?}{images}{saves:?}{cloud}{later}{laws}")
     }
 }
 
