@@ -89,6 +89,8 @@ fn on_the_leash<D: Device>(make: impl FnOnce() -> D) -> Exit {
     if io::stdin().is_terminal() {
         return explain();
     }
+    #[cfg(target_os = "linux")]
+    take_name();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -126,6 +128,23 @@ fn on_the_leash<D: Device>(make: impl FnOnce() -> D) -> Exit {
     // Whatever a device has left running must not keep the process.
     runtime.shutdown_background();
     exit
+}
+
+/// A supervisor starts what it has verified from the open file, and Linux then calls the process after the number of that. What it is
+/// called is for people and their tools only, so nothing follows if it cannot be changed.
+#[cfg(target_os = "linux")]
+fn take_name() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let program = std::env::args_os().next().unwrap_or_default();
+    if let Some(name) = std::path::Path::new(&program).file_name()
+        && let Ok(mut comm) = std::fs::OpenOptions::new()
+            .write(true)
+            .open("/proc/self/comm")
+    {
+        // The kernel cuts it at 15 bytes.
+        let _ = comm.write_all(name.as_bytes());
+    }
 }
 
 /// An interrupt from the keyboard reaches the supervisor too, which then asks in order; only a request to end is obeyed.

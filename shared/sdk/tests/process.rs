@@ -99,6 +99,8 @@ fn main() -> ExitCode {
         a_panic_of_the_device_ends_it_with_another_code().await;
         #[cfg(unix)]
         a_signal_to_end_makes_the_device_safe_and_an_interrupt_does_nothing().await;
+        #[cfg(target_os = "linux")]
+        its_process_is_called_as_its_program().await;
     });
     ExitCode::SUCCESS
 }
@@ -207,6 +209,20 @@ async fn a_signal_to_end_makes_the_device_safe_and_an_interrupt_does_nothing() {
     assert!(words.contains("switched off"), "{words}");
 }
 
+#[cfg(target_os = "linux")]
+async fn its_process_is_called_as_its_program() {
+    use std::os::unix::process::CommandExt as _;
+
+    let mut command = child(&[]);
+    command.arg0("/slots/1-1.0.0/heater-of-the-oven");
+    let mut worker = Worker::active_as(command).await;
+    let comm = format!("/proc/{}/comm", worker.child.id());
+    let name = std::fs::read_to_string(comm).expect("a process has a name");
+    assert_eq!(name, "heater-of-the-o\n", "Linux keeps 15 bytes");
+    drop(worker.child.stdin.take());
+    worker.end().await;
+}
+
 fn code(output: &Output) -> Option<i32> {
     output.status.code()
 }
@@ -222,11 +238,15 @@ struct Worker {
 
 impl Worker {
     async fn active() -> Self {
+        Self::active_as(child(&[])).await
+    }
+
+    async fn active_as(mut command: Command) -> Self {
         let base = tempfile::tempdir().expect("there is a temporary folder");
         let (listener, events) =
             Listener::bind(base.path(), Options::default()).expect("there is a socket");
         let leash = listener.expect(1).expect("there are random bytes");
-        let mut child = child(&[]).spawn().expect("a program starts");
+        let mut child = command.spawn().expect("a program starts");
         child
             .stdin
             .as_mut()
