@@ -6,8 +6,13 @@ use supervisor_core::event::Command;
 
 use crate::{
     drivers::{
-        cloud::Cloud, control::Control, fetch::Fetch, link::Link, process::Processes, store::Store,
-        store::layout::Layout,
+        cloud::Cloud,
+        control::Control,
+        fetch::Fetch,
+        link::Link,
+        process::Processes,
+        store::Store,
+        store::{layout::Layout, verify::Manifest},
     },
     log,
 };
@@ -43,8 +48,8 @@ impl Hands {
             Command::RemoveSlot { slot } => self.store.remove(slot),
             Command::Spawn { tenure, slot } => {
                 let leash = self.link.leash(tenure);
-                self.processes
-                    .spawn(tenure, self.layout.image(&slot), leash);
+                let manifest = Manifest::of(&self.layout, &slot);
+                self.processes.spawn(tenure, manifest, leash);
             }
             Command::Kill { tenure } => self.processes.kill(tenure),
             Command::Send { tenure, message } => self.link.send(tenure, message),

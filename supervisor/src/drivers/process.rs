@@ -1,9 +1,10 @@
-//! Worker processes: started on the leash, read line by line, ended when told, reaped once.
+//! Worker processes: started on the leash from a slot that was just verified, read line by line, ended when told, reaped once.
 //!
 //! A worker's stdin is its leash: the first line says where to connect, and its end says that the supervisor is gone. It is held open for
 //! exactly as long as the process lives. What a worker prints goes into the log, within bounds on line length and rate, so
 //! that a worker gone mad cannot fill the supervisor's memory or drown its log.
 
+mod birth;
 mod output;
 #[cfg(unix)]
 #[path = "process/unix.rs"]
@@ -14,28 +15,14 @@ mod system;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::HashMap,
-    io,
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::Duration,
-};
+use std::{collections::HashMap, io, time::Duration};
 
 use supervisor_core::event::{Event, Tenure};
-use tokio::{
-    io::AsyncWriteExt,
-    process::{Child, Command},
-    sync::oneshot,
-};
+use tokio::{io::AsyncWriteExt, process::Child, sync::oneshot};
 
-use super::{Events, report};
-use crate::config::{SECRET_VARIABLE, Worker};
-
-/// A program that was written a moment ago may be held open by another process that is just being started; it is tried again this often
-/// and after this pause each time.
-const BUSY_TRIES: u32 = 20;
-const BUSY_PAUSE: Duration = Duration::from_millis(25);
+use self::birth::{Birth, Unborn};
+use super::{Events, report, store::verify::Manifest};
+use crate::config::Worker;
 
 /// How long what a worker has printed may take to arrive after its end. A grandchild that holds the pipe longer is not listened to.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -57,39 +44,34 @@ impl Processes {
         }
     }
 
-    /// Answered by `Spawned` and later, once, `Exited`, or by `SpawnFailed`. The leash is the first line on the worker's stdin.
-    pub(crate) fn spawn(&mut self, tenure: Tenure, image: PathBuf, leash: io::Result<String>) {
+    /// Answered by `Spawned` and later, once, `Exited`, or by `SpawnFailed` or `SlotDamaged`. The leash is the first line on the worker's
+    /// stdin.
+    pub(crate) fn spawn(&mut self, tenure: Tenure, slot: Manifest, leash: io::Result<String>) {
         let leash = match leash {
             Ok(leash) => leash,
             Err(why) => {
-                let why = format!("no token for `{}`: {why}", image.display());
+                let why = format!("no token for `{}`: {why}", slot.program().display());
                 report(&self.events, Event::SpawnFailed { tenure, why });
                 return;
             }
         };
-        let mut command = Command::new(&image);
-        command
-            .args(&self.settings.args)
-            .envs(&self.settings.env)
-            .env_remove(SECRET_VARIABLE)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        system::set_apart(&mut command);
         let (kill, killed) = oneshot::channel();
         self.alive.retain(|_, kill| !kill.is_closed());
         self.alive.insert(tenure, kill);
         let life = Life {
             tenure,
-            image,
             leash,
             events: self.events.clone(),
         };
-        tokio::spawn(life.run(command, killed));
+        let birth = Birth {
+            tenure,
+            slot,
+            settings: self.settings.clone(),
+        };
+        tokio::spawn(life.run(birth, Order(Some(killed))));
     }
 
-    /// Ends a process at once; its `Exited` follows. One that has ended already is left in peace.
+    /// Ends a process at once; its `Exited` follows, or `SpawnFailed` if it did not run yet. One that has ended already is left in peace.
     pub(crate) fn kill(&mut self, tenure: Tenure) {
         if let Some(kill) = self.alive.remove(&tenure) {
             // Fails only when the process has been reaped.
@@ -98,29 +80,44 @@ impl Processes {
     }
 }
 
+/// The order to end a process, which may never come.
+struct Order(Option<oneshot::Receiver<()>>);
+
+impl Order {
+    /// Ends when the order is given. May be dropped and called again until then.
+    async fn given(&mut self) {
+        if let Some(order) = &mut self.0 {
+            let given = order.await.is_ok();
+            self.0 = None;
+            if given {
+                return;
+            }
+        }
+        // The driver is gone or the order was forgotten: the process goes on until it ends.
+        std::future::pending::<()>().await;
+    }
+}
+
 /// One process from start to end.
 struct Life {
     tenure: Tenure,
-    image: PathBuf,
     leash: String,
     events: Events,
 }
 
 impl Life {
-    async fn run(self, command: Command, killed: oneshot::Receiver<()>) {
+    async fn run(self, birth: Birth, mut killed: Order) {
         let tenure = self.tenure;
-        let event = match start(command).await {
+        let event = match birth.raise(&mut killed).await {
             Ok(child) => self.accompany(child, killed).await,
-            Err(why) => Event::SpawnFailed {
-                tenure,
-                why: told(&self.image, &why),
-            },
+            Err(Unborn::Damaged(why)) => Event::SlotDamaged { tenure, why },
+            Err(Unborn::NotStarted(why)) => Event::SpawnFailed { tenure, why },
         };
         // Fails only when the spine has ended.
         let _ = self.events.send(event).await;
     }
 
-    async fn accompany(&self, mut child: Child, mut killed: oneshot::Receiver<()>) -> Event {
+    async fn accompany(&self, mut child: Child, mut killed: Order) -> Event {
         let tenure = self.tenure;
         // Without an id the process has been waited for already, which only this task does.
         let pid = child.id().unwrap_or_default();
@@ -141,15 +138,11 @@ impl Life {
             .map(|pipe| output::follow(pipe, tenure, "stderr"));
         let status = tokio::select! {
             status = child.wait() => status,
-            order = &mut killed => match order {
-                Ok(()) => {
-                    // Fails only when the process has ended by itself in this moment.
-                    let _ = child.start_kill();
-                    child.wait().await
-                }
-                // The driver is gone or the order was forgotten: the process goes on until it ends.
-                Err(_) => child.wait().await,
-            },
+            () = killed.given() => {
+                // Fails only when the process has ended by itself in this moment.
+                let _ = child.start_kill();
+                child.wait().await
+            }
         };
         drop(leash);
         for pipe in [stdout, stderr].into_iter().flatten() {
@@ -161,28 +154,4 @@ impl Life {
         let exit = status.map_or(supervisor_core::event::Exit::Unknown, system::exit);
         Event::Exited { tenure, exit }
     }
-}
-
-async fn start(mut command: Command) -> io::Result<Child> {
-    let mut tries = 0;
-    loop {
-        match command.spawn() {
-            Err(why) if why.kind() == io::ErrorKind::ExecutableFileBusy && tries < BUSY_TRIES => {
-                tries += 1;
-                tokio::time::sleep(BUSY_PAUSE).await;
-            }
-            started => return started,
-        }
-    }
-}
-
-/// The plain words come first, as the platform cuts what it is told.
-fn told(image: &Path, why: &io::Error) -> String {
-    let words = match why.kind() {
-        _ if system::is_foreign(why) => "not a program for this system",
-        io::ErrorKind::NotFound => "the program, or the loader it asks for, is not there",
-        io::ErrorKind::PermissionDenied => "the program may not be executed",
-        _ => "the system refuses to start the program",
-    };
-    format!("{words}: `{}`: {why}", image.display())
 }

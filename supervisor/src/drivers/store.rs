@@ -7,6 +7,7 @@ pub(crate) mod birth;
 pub(crate) mod layout;
 #[cfg(test)]
 mod tests;
+pub(crate) mod verify;
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},

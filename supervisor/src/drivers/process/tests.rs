@@ -2,12 +2,15 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{BufRead, Read},
+    path::{Path, PathBuf},
 };
 
+use sha2::{Digest, Sha256};
 use supervisor_core::event::Exit;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::config::SECRET_VARIABLE;
 
 /// Tells this test program that it is the child, and what to do.
 const PART: &str = "HOTPLATE_TEST_PART";
@@ -46,8 +49,27 @@ fn processes(part: &str) -> (Processes, mpsc::Receiver<Event>) {
     (Processes::new(settings, events), happened)
 }
 
-fn itself() -> PathBuf {
-    std::env::current_exe().unwrap()
+fn itself() -> Manifest {
+    as_installed(std::env::current_exe().unwrap())
+}
+
+/// A program as it is now, installed.
+fn as_installed(program: PathBuf) -> Manifest {
+    let bytes = fs::read(&program).unwrap_or_default();
+    let sha256 = Sha256::digest(&bytes);
+    let sha256 = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+    Manifest::of_program(program, bytes.len() as u64, sha256)
+}
+
+/// A copy of this test program that may be damaged.
+fn copy_of_itself(folder: &Path) -> PathBuf {
+    let program = folder.join(if cfg!(windows) {
+        "worker.exe"
+    } else {
+        "worker"
+    });
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    program
 }
 
 async fn spawned(happened: &mut mpsc::Receiver<Event>) -> u32 {
@@ -62,7 +84,7 @@ async fn spawned(happened: &mut mpsc::Receiver<Event>) -> u32 {
 
 async fn failure(image: PathBuf) -> String {
     let (mut processes, mut happened) = processes("obey");
-    processes.spawn(TENURE, image, Ok(LEASH.to_owned()));
+    processes.spawn(TENURE, as_installed(image), Ok(LEASH.to_owned()));
     match happened.recv().await {
         Some(Event::SpawnFailed {
             tenure: TENURE,
@@ -112,7 +134,7 @@ async fn a_worker_that_is_killed_is_told_as_such() {
 }
 
 #[tokio::test]
-async fn a_program_that_is_not_there_or_is_none_is_told_in_plain_words() {
+async fn a_program_that_may_not_be_started_or_is_none_is_told_in_plain_words() {
     let folder = tempfile::tempdir().unwrap();
     let image = folder.path().join(if cfg!(windows) {
         "worker.exe"
@@ -120,12 +142,6 @@ async fn a_program_that_is_not_there_or_is_none_is_told_in_plain_words() {
         "worker"
     });
     let shown = image.display().to_string();
-    let why = failure(image.clone()).await;
-    assert!(
-        why.contains(&shown) && why.contains("is not there"),
-        "{why}"
-    );
-
     fs::write(&image, b"\x00\x01 no program at all").unwrap();
     #[cfg(unix)]
     {
@@ -151,5 +167,130 @@ async fn without_a_leash_nothing_is_started() {
     match happened.recv().await {
         Some(Event::SpawnFailed { why, .. }) => assert!(why.contains("no randomness"), "{why}"),
         other => panic!("{other:?}"),
+    }
+}
+
+async fn damage(slot: Manifest) -> String {
+    let (mut processes, mut happened) = processes("obey");
+    processes.spawn(TENURE, slot, Ok(LEASH.to_owned()));
+    let event = happened.recv().await;
+    drop(processes);
+    assert_eq!(happened.recv().await, None, "nothing else is told");
+    match event {
+        Some(Event::SlotDamaged {
+            tenure: TENURE,
+            why,
+        }) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_as_it_was_installed_is_not_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = copy_of_itself(folder.path());
+    let slot = as_installed(program.clone());
+    // It would still run: executables do not mind what follows them.
+    let mut file = fs::OpenOptions::new().append(true).open(&program).unwrap();
+    io::Write::write_all(&mut file, b"x").unwrap();
+    drop(file);
+    assert!(damage(slot.clone()).await.contains("bytes instead of"));
+    fs::remove_file(&program).unwrap();
+    assert!(damage(slot).await.contains("is missing"));
+}
+
+#[tokio::test]
+async fn a_worker_that_is_given_up_while_its_slot_is_verified_never_runs() {
+    let (mut processes, mut happened) = processes("wait");
+    processes.spawn(TENURE, itself(), Ok(LEASH.to_owned()));
+    // Both orders come before the life gets a turn.
+    processes.kill(TENURE);
+    match happened.recv().await {
+        Some(Event::SpawnFailed { why, .. }) => assert!(why.contains("given up"), "{why}"),
+        // It was verified by the time the order was looked at.
+        Some(Event::Spawned { .. }) => {
+            assert!(matches!(happened.recv().await, Some(Event::Exited { .. })));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[cfg(unix)]
+mod replaced {
+    use super::*;
+    use crate::drivers::store::verify::{Verified, verify};
+    use std::os::unix::fs::PermissionsExt;
+
+    const OTHER: &[u8] = b"#!/bin/sh\nexit 66\n";
+
+    /// What a birth of this slot needs beside it.
+    fn birth(slot: Manifest, part: &str) -> Birth {
+        let (processes, _) = processes(part);
+        Birth {
+            tenure: TENURE,
+            slot,
+            settings: processes.settings,
+        }
+    }
+
+    /// Gives the leash and answers the exit code.
+    async fn code(mut child: Child) -> Option<i32> {
+        let mut leash = child.stdin.take().unwrap();
+        // A program that ends at once does not read it.
+        let _ = leash.write_all(LEASH.as_bytes()).await;
+        child.wait().await.unwrap().code()
+    }
+
+    fn held(slot: &Manifest) -> Verified {
+        verify(slot, &false.into()).unwrap()
+    }
+
+    /// A program in a folder of its own, and one with another folder of that name in its place, with another program.
+    fn replace_folder(folder: &Path) {
+        let bin = folder.join("bin");
+        fs::rename(&bin, folder.join("aside")).unwrap();
+        put(&bin, OTHER);
+    }
+
+    fn put(bin: &Path, program: &[u8]) -> PathBuf {
+        fs::create_dir(bin).unwrap();
+        let path = bin.join("worker");
+        fs::write(&path, program).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o500)).unwrap();
+        path
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_program_runs_as_it_was_verified_wherever_its_path_leads_by_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let bin = folder.path().join("bin");
+        fs::create_dir(&bin).unwrap();
+        let slot = as_installed(copy_of_itself(&bin));
+        let verified = held(&slot);
+        replace_folder(folder.path());
+        let birth = birth(slot, "obey");
+        let (child, by_handle) = birth.start(&verified).await.unwrap();
+        assert!(by_handle && verified.is_unchanged(by_handle));
+        assert_eq!(code(child).await, Some(7));
+    }
+
+    #[tokio::test]
+    async fn a_script_whose_path_leads_elsewhere_by_now_is_seen_before_it_is_given_its_leash() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = put(&folder.path().join("bin"), b"#!/bin/sh\nexit 7\n");
+        let slot = as_installed(path);
+        let verified = held(&slot);
+        let first = birth(slot, "obey");
+        let (child, by_handle) = first.start(&verified).await.unwrap();
+        assert!(!by_handle && verified.is_unchanged(by_handle));
+        assert_eq!(code(child).await, Some(7));
+        replace_folder(folder.path());
+        let (child, by_handle) = first.start(&verified).await.unwrap();
+        assert!(!by_handle && !verified.is_unchanged(by_handle));
+        assert_eq!(code(child).await, Some(66));
+        // Begun anew, the other one is found.
+        let found = first.raise(&mut Order(None)).await.unwrap_err();
+        assert!(matches!(found, Unborn::Damaged(_)), "{found:?}");
     }
 }

@@ -1,6 +1,15 @@
 //! What only Unix has: process groups, signals, and its own word for a foreign program.
 
-use std::{io, os::unix::process::ExitStatusExt, process::ExitStatus};
+use std::{
+    fs::File,
+    io,
+    os::{
+        fd::AsRawFd,
+        unix::{fs::FileExt, process::ExitStatusExt},
+    },
+    path::Path,
+    process::ExitStatus,
+};
 
 use supervisor_core::event::Exit;
 use tokio::process::Command;
@@ -9,6 +18,22 @@ use tokio::process::Command;
 const NO_EXECUTABLE: i32 = 8;
 /// EBADARCH of macOS: a program for another processor.
 const OTHER_PROCESSOR: i32 = 86;
+
+/// How a program for Linux itself begins; a script begins with the name of its interpreter, which could not open the handle.
+const ELF: [u8; 4] = *b"\x7fELF";
+
+/// Starts the very file that is held open, whatever its path leads to by now; only Linux can do that. The child finds the handle under
+/// its own number until the program is in its place; then it closes by itself.
+pub(super) fn by_handle(program: &File, path: &Path) -> Option<Command> {
+    let mut magic = [0; ELF.len()];
+    let begins = program.read_exact_at(&mut magic, 0);
+    if !cfg!(target_os = "linux") || begins.is_err() || magic != ELF {
+        return None;
+    }
+    let mut command = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()));
+    command.arg0(path);
+    Some(command)
+}
 
 /// Ctrl-C in the terminal reaches only the supervisor: the worker is in a group of its own.
 pub(super) fn set_apart(command: &mut Command) {

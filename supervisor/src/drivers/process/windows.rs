@@ -1,6 +1,6 @@
 //! What only Windows has: creation flags, and its own words for a foreign program.
 
-use std::{io, process::ExitStatus};
+use std::{fs::File, io, path::Path, process::ExitStatus};
 
 use supervisor_core::event::Exit;
 use tokio::process::Command;
@@ -12,6 +12,11 @@ const OTHER_PROCESSOR: i32 = 216;
 
 const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
 const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+
+/// A program is started by its path, which leads to nothing else while the handle is held.
+pub(super) fn by_handle(_: &File, _: &Path) -> Option<Command> {
+    None
+}
 
 /// Ctrl-C in the console reaches only the supervisor, and no window opens.
 pub(super) fn set_apart(command: &mut Command) {
