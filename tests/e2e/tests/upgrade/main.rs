@@ -17,6 +17,7 @@ mod cli;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod damage;
 mod downgrade;
 #[cfg(test)]
 mod local;
