@@ -1,7 +1,9 @@
 //! `cargo xtask ota`: gives a device a new version.
 //!
 //! Through the emulator, the image is uploaded and a job started, as in the platform's console. Through a broker, the offer is
-//! published as the platform would push it, and the image must already lie on a web server. Either way the upgrade is followed to its end, which is the device reporting the new version, and never a hundred percent of progress.
+//! published as the platform would push it, and the image must already lie on a web server. Either way the publisher's
+//! signature goes along in the offer, and the upgrade is followed to its end, which is the device reporting the new version, and never a
+//! hundred percent of progress.
 
 mod broker;
 mod device;
@@ -9,6 +11,7 @@ mod emulator;
 mod follow;
 mod http;
 mod image;
+mod minisig;
 
 use broker::Broker;
 use device::Device;
@@ -26,6 +29,9 @@ pub(crate) struct Args {
     /// The image; a broker's offer takes only its size and digest from it
     #[arg(long)]
     file: PathBuf,
+    /// The publisher's signature of the image; without this, the one beside it, `<FILE>.minisig`
+    #[arg(long, value_name = "FILE")]
+    minisig: Option<PathBuf>,
     /// The version the device shall report afterwards
     #[arg(long)]
     version: String,
@@ -63,12 +69,26 @@ struct Through {
     broker: Option<(String, u16)>,
 }
 
+/// What is said about an image, whoever says it.
+#[derive(Debug, Clone, Copy)]
+struct Offer<'a> {
+    /// The version it is.
+    version: &'a str,
+    /// By which digest it is known.
+    sign: Sign,
+    /// The publisher's signature.
+    minisig: Option<&'a str>,
+}
+
 /// The version could not be given.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OtaError {
     /// There is no image to offer.
     #[error(transparent)]
     Image(#[from] image::ImageError),
+    /// There is no signature to go along.
+    #[error(transparent)]
+    Minisig(#[from] minisig::MinisigError),
     /// The emulator could not be used.
     #[error(transparent)]
     Emulator(#[from] emulator::EmulatorError),
@@ -113,6 +133,17 @@ async fn give(args: &Args) -> Result<bool, OtaError> {
         image.digest,
         args.device
     );
+    let minisig = minisig::find(&args.file, args.minisig.as_deref())?;
+    match &minisig {
+        Some(minisig) => println!("signed by {}", minisig.path.display()),
+        None => eprintln!("{}", minisig::missing(&args.file, &args.version)),
+    }
+    let minisig = minisig.as_ref().map(|minisig| minisig.text.as_str());
+    let offer = Offer {
+        version: &args.version,
+        sign: args.sign,
+        minisig,
+    };
     let follow = !args.no_follow;
     let end = match (&args.through.emulator, &args.through.broker) {
         (Some(emulator), _) => {
@@ -120,8 +151,7 @@ async fn give(args: &Args) -> Result<bool, OtaError> {
                 emulator,
                 &args.device,
                 &args.file,
-                &args.version,
-                args.sign,
+                &offer,
                 args.https,
                 follow,
             )
@@ -129,7 +159,7 @@ async fn give(args: &Args) -> Result<bool, OtaError> {
         }
         (None, Some((host, port))) => {
             let url = args.url.as_deref().unwrap_or_default();
-            let push = broker::push(&image, &args.version, url, args.sign, broker::now_id());
+            let push = broker::push(&image, &offer, url, broker::now_id());
             let login = args.user.clone().map(|user| {
                 (
                     user,

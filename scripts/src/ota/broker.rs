@@ -3,6 +3,7 @@
 //! The image itself must already lie on a web server the device can reach. Subscriptions come first, so that not even a very
 //! quick device can answer unheard.
 
+use super::Offer;
 use super::device::Device;
 use super::follow::{End, Follow};
 use super::image::{Image, Sign};
@@ -53,18 +54,21 @@ pub(crate) enum BrokerError {
     },
 }
 
-/// The push as the platform sends it: the code is a string, the id a number.
+/// The push as the platform sends it: the code is a string, the id a number, the signature the package's custom text.
 #[must_use]
-pub(super) fn push(image: &Image, version: &str, url: &str, sign: Sign, id: u64) -> Value {
+pub(super) fn push(image: &Image, offer: &Offer<'_>, url: &str, id: u64) -> Value {
     let mut data = json!({
         "size": image.size,
-        "version": version,
+        "version": offer.version,
         "url": url,
         "sign": image.digest,
-        "signMethod": sign.wire(),
+        "signMethod": offer.sign.wire(),
     });
-    if sign == Sign::Md5 {
+    if offer.sign == Sign::Md5 {
         data["md5"] = json!(image.digest);
+    }
+    if let Some(text) = offer.minisig {
+        data["extData"] = json!({"_package_udi": text});
     }
     json!({"code": "1000", "data": data, "id": id, "message": "success"})
 }
@@ -164,29 +168,35 @@ mod tests {
         }
     }
 
+    fn pushed(sign: Sign, minisig: Option<&str>) -> Value {
+        let offer = Offer {
+            version: "1.0.7",
+            sign,
+            minisig,
+        };
+        push(&image(), &offer, "https://ota.server/firmware.bin", 1)
+    }
+
     #[test]
     fn a_push_has_the_platform_s_shape() {
-        let push = push(
-            &image(),
-            "1.0.7",
-            "https://ota.server/firmware.bin",
-            Sign::Md5,
-            1,
-        );
         let expected = r#"{"code":"1000","data":{"md5":"d5557a93ccd28294c1929410a8bcd1af","sign":"d5557a93ccd28294c1929410a8bcd1af","signMethod":"Md5","size":9879858,"url":"https://ota.server/firmware.bin","version":"1.0.7"},"id":1,"message":"success"}"#;
-        assert_eq!(push, serde_json::from_str::<Value>(expected).unwrap());
+        assert_eq!(
+            pushed(Sign::Md5, None),
+            serde_json::from_str::<Value>(expected).unwrap()
+        );
     }
 
     #[test]
     fn a_push_signed_otherwise_has_no_md5() {
-        let push = push(
-            &image(),
-            "1.0.7",
-            "https://ota.server/firmware.bin",
-            Sign::Sha256,
-            1,
-        );
+        let push = pushed(Sign::Sha256, None);
         assert_eq!(push["data"]["signMethod"], "SHA256");
         assert!(push["data"].get("md5").is_none());
+    }
+
+    #[test]
+    fn a_publisher_s_signature_goes_along_as_the_package_s_custom_text() {
+        let push = pushed(Sign::Md5, Some("four\nlines"));
+        let expected = json!({"_package_udi": "four\nlines"});
+        assert_eq!(push["data"]["extData"], expected);
     }
 }

@@ -1,9 +1,9 @@
 //! Gives a device a new version through the emulator, as an operator would in the platform's console: upload, start a job, watch it.
 
+use super::Offer;
 use super::device::Device;
 use super::follow::{End, Follow};
 use super::http::{Body, HttpError, Server, escaped};
-use super::image::Sign;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -29,16 +29,11 @@ pub(super) async fn offer(
     emulator: &Server,
     device: &Device,
     file: &Path,
-    version: &str,
-    sign: Sign,
+    offer: &Offer<'_>,
     https: bool,
     follow: bool,
 ) -> Result<Option<End>, EmulatorError> {
-    let upload = format!(
-        "/api/firmware?version={}&sign_method={}",
-        escaped(version),
-        sign.wire()
-    );
+    let upload = upload(offer);
     let firmware = emulator.post(&upload, Body::File(file)).await?;
     let firmware = firmware["id"].as_u64().ok_or(EmulatorError::Shape("id"))?;
     let rollout = json!({
@@ -51,10 +46,22 @@ pub(super) async fn offer(
     if !follow {
         return Ok(None);
     }
-    let mut watch = Follow::new(version);
+    let mut watch = Follow::new(offer.version);
     let end = until_final(emulator, device, job, &mut watch).await?;
     watch.end(&end);
     Ok(Some(end))
+}
+
+/// Where an image is uploaded to, with what is said about it.
+fn upload(offer: &Offer<'_>) -> String {
+    let minisig = offer
+        .minisig
+        .map_or_else(String::new, |text| format!("&minisig={}", escaped(text)));
+    format!(
+        "/api/firmware?version={}&sign_method={}{minisig}",
+        escaped(offer.version),
+        offer.sign.wire()
+    )
 }
 
 /// Looks at the job each time something about the device was noted.
@@ -113,6 +120,7 @@ fn judge(job: &Value, watch: &mut Follow) -> Result<Option<End>, EmulatorError> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ota::image::Sign;
 
     fn judged(task: &Value) -> Option<End> {
         judge(
@@ -120,6 +128,21 @@ mod tests {
             &mut Follow::new("1.0.7"),
         )
         .expect("the task has a state")
+    }
+
+    #[test]
+    fn a_signature_is_uploaded_whatever_letters_it_has() {
+        let offer = |minisig| Offer {
+            version: "1.0.7",
+            sign: Sign::Sha256,
+            minisig,
+        };
+        let plain = "/api/firmware?version=1.0.7&sign_method=SHA256";
+        assert_eq!(upload(&offer(None)), plain);
+        assert_eq!(
+            upload(&offer(Some("a b\nc+/=\t"))),
+            format!("{plain}&minisig=a%20b%0Ac%2B%2F%3D%09")
+        );
     }
 
     #[test]
