@@ -8,7 +8,7 @@ mod images;
 mod promises;
 mod story;
 
-use std::time::Instant;
+use std::{path::Path, time::Instant};
 
 use crate::{
     paint,
@@ -77,7 +77,7 @@ pub(crate) fn demo(args: &Args) -> Result<bool, crate::Error> {
 }
 
 fn tell(args: &Args, workspace: &Workspace, begun: Instant) -> Result<bool, DemoError> {
-    let images = images::build(workspace)?;
+    let images = images::build(workspace, !args.check)?;
     done(
         "built",
         "supervisor, worker 1.0.0, 1.0.7, and 1.0.8, which is bad",
@@ -110,8 +110,8 @@ fn tell(args: &Args, workspace: &Workspace, begun: Instant) -> Result<bool, Demo
     if !all {
         println!("\nthe supervisor's log:\n{}", stage.log());
     }
-    if !args.check {
-        play(&stage, &images);
+    if let Some(further) = &images.further {
+        play(&stage, further);
     }
     let mark = if all {
         paint::green("✓")
@@ -139,7 +139,7 @@ fn done(what: &str, text: &str, begun: Instant) {
 }
 
 /// Leaves everything up until Ctrl-C.
-fn play(stage: &Stage, images: &images::Images) {
+fn play(stage: &Stage, further: &Path) {
     let device = format!(
         "http://{}/api/devices/{}/{}",
         stage.emulator().http_address(),
@@ -154,14 +154,23 @@ fn play(stage: &Stage, images: &images::Images) {
     );
     println!("  curl {device}");
     println!("  curl -X POST {device}/services/set_temperature -d '{{\"temperature\":200}}'");
+    let version = images::FURTHER;
     println!(
-        "  cargo xtask ota --https --emulator http://{} --device {}/{} --version 1.0.0 --file {}",
+        "\nThe oven refuses what its publisher has not signed. So sign one more version, and give it that:"
+    );
+    println!(
+        "  cargo xtask sign image {} --key {} --version {version}",
+        further.display(),
+        stage.key().display()
+    );
+    println!(
+        "  cargo xtask ota --https --emulator http://{} --device {}/{} --version {version} --file {}",
         stage.emulator().http_address(),
         stage.device().product_key,
         stage.device().device_name,
-        images.first.display()
+        further.display()
     );
-    println!("Ctrl-C ends it.");
+    println!("\nCtrl-C ends it.");
     if let Err(error) = stage.emulator().block_on(tokio::signal::ctrl_c()) {
         eprintln!("Ctrl-C cannot be awaited: {error}");
     }

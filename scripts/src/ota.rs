@@ -13,6 +13,7 @@ mod http;
 mod image;
 mod minisig;
 
+use crate::paint;
 use broker::Broker;
 use device::Device;
 use http::Server;
@@ -135,8 +136,12 @@ async fn give(args: &Args) -> Result<bool, OtaError> {
     );
     let minisig = minisig::find(&args.file, args.minisig.as_deref())?;
     match &minisig {
-        Some(minisig) => println!("signed by {}", minisig.path.display()),
-        None => eprintln!("{}", minisig::missing(&args.file, &args.version)),
+        Some(minisig) => println!("with the signature {}", minisig.path.display()),
+        None => eprintln!(
+            "{} {}",
+            paint::yellow("!"),
+            minisig::missing(&args.file, &args.version, args.url.as_deref())
+        ),
     }
     let minisig = minisig.as_ref().map(|minisig| minisig.text.as_str());
     let offer = Offer {

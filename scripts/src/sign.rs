@@ -8,6 +8,8 @@ mod image;
 mod keys;
 mod secret;
 
+use std::path::{Path, PathBuf};
+
 /// What to make.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -44,6 +46,15 @@ pub(crate) fn sign(args: &Args) -> Result<bool, crate::Error> {
         What::Image(args) => image::image(args).map_err(SignError::Image)?,
     }
     Ok(true)
+}
+
+/// Makes a publisher's keys for programs that sign by themselves, without a password; answers where the secret one lies.
+///
+/// # Errors
+/// When they cannot be written.
+pub(crate) fn publisher(folder: &Path) -> Result<PathBuf, SignError> {
+    keys::make(folder, true, None)?;
+    Ok(folder.join(keys::SECRET))
 }
 
 /// The name minisign calls a key by, in messages and in its public file.

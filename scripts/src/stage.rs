@@ -3,6 +3,7 @@
 //! The programs are started as a user would start them. Everything ends with the stage, also when what is played on it fails.
 
 use crate::run;
+use crate::sign;
 use crate::workspace::Workspace;
 use cloud_emulator::{DeviceId, Emulator, Options, SigningKey};
 use std::io;
@@ -33,6 +34,9 @@ pub(crate) enum StageError {
     /// The supervisor's status could not be read.
     #[error("read the answer of `supervisor status --json`")]
     Status(#[source] serde_json::Error),
+    /// There is nobody to sign images.
+    #[error(transparent)]
+    Publisher(#[from] sign::SignError),
     /// The emulator did not start.
     #[error("start the emulator")]
     Emulator(#[from] cloud_emulator::StartError),
@@ -106,6 +110,7 @@ pub(crate) struct Stage {
     emulator: Emulator,
     device: DeviceId,
     publisher: SigningKey,
+    key: PathBuf,
     /// Kept because it is removed with the stage.
     _folder: tempfile::TempDir,
 }
@@ -127,7 +132,11 @@ impl Stage {
         })?;
         let device = DeviceId::new("a1Sample001", "oven001");
         emulator.add_device(&device, SECRET);
-        let publisher = SigningKey::generate();
+        let key = sign::publisher(&folder.path().join("publisher"))?;
+        let publisher = match std::fs::read_to_string(&key) {
+            Ok(text) => SigningKey::from_text(&text).expect("it was made without a password"),
+            Err(source) => return Err(StageError::Prepare { what: key, source }),
+        };
         let settings = format!("keys = [{:?}]\n{}", publisher.public(), plan.settings);
         let config = configure(folder.path(), &emulator, &device, &settings)?;
 
@@ -158,6 +167,7 @@ impl Stage {
             emulator,
             device,
             publisher,
+            key,
             _folder: folder,
         };
         stage.until_active(plan.version)?;
@@ -225,6 +235,11 @@ impl Stage {
     /// Whose images the device takes.
     pub(crate) fn publisher(&self) -> &SigningKey {
         &self.publisher
+    }
+
+    /// The file with the secret key of that publisher.
+    pub(crate) fn key(&self) -> &Path {
+        &self.key
     }
 
     /// The device.

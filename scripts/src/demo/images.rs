@@ -1,4 +1,4 @@
-//! The programs of the story: one supervisor and three workers, the last of them bad.
+//! The programs of the story: one supervisor and three workers, the last of them bad; and one more for playing afterwards.
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,9 @@ use crate::{
 /// What the bad build is told to do: take over, and die a second later.
 const BAD: &str = r#"{"version":"1.0.8","do":"die-while-proving","after_ms":1000}"#;
 
+/// The version for playing.
+pub(super) const FURTHER: &str = "1.1.0";
+
 /// The programs, copied to a folder of their own.
 pub(super) struct Images {
     /// The supervisor.
@@ -22,6 +25,8 @@ pub(super) struct Images {
     pub(super) good: PathBuf,
     /// Worker 1.0.8.
     pub(super) bad: PathBuf,
+    /// Worker [`FURTHER`], for playing afterwards.
+    pub(super) further: Option<PathBuf>,
     _folder: tempfile::TempDir,
 }
 
@@ -39,11 +44,11 @@ impl Images {
     }
 }
 
-/// Builds them all.
+/// Builds them all, the one for playing only if there will be any.
 ///
 /// # Errors
 /// When one cannot be built or copied.
-pub(super) fn build(workspace: &Workspace) -> Result<Images, DemoError> {
+pub(super) fn build(workspace: &Workspace, play: bool) -> Result<Images, DemoError> {
     let temporary = tempfile::tempdir().map_err(|source| StageError::Prepare {
         what: std::env::temp_dir(),
         source,
@@ -70,6 +75,7 @@ pub(super) fn build(workspace: &Workspace) -> Result<Images, DemoError> {
     let supervisor = copy(&built("supervisor"), folder, "supervisor")?;
     let first = worker("1.0.0")?;
     let good = worker("1.0.7")?;
+    let further = play.then(|| worker(FURTHER)).transpose()?;
     let mut cargo = workspace.cargo(&[
         "build",
         "--locked",
@@ -92,6 +98,7 @@ pub(super) fn build(workspace: &Workspace) -> Result<Images, DemoError> {
         first,
         good,
         bad,
+        further,
         _folder: temporary,
     })
 }

@@ -72,9 +72,14 @@ pub(super) fn find(image: &Path, named: Option<&Path>) -> Result<Option<Minisig>
 }
 
 /// What becomes of an image without one, and what to do about it.
-pub(super) fn missing(image: &Path, version: &str) -> String {
+pub(super) fn missing(image: &Path, version: &str, url: Option<&str>) -> String {
+    let unless = if url.is_some() {
+        "one lies at the image's URL, with `.minisig` behind the path, or "
+    } else {
+        ""
+    };
     format!(
-        "no signature lies beside the image: a device refuses it unless `update.require` is \"digest\" there. To sign it:\n  \
+        "no signature lies beside the image: a device refuses it unless {unless}`update.require` is \"digest\" there. To sign it:\n  \
          cargo xtask sign image {} --key <hotplate.key> --version {version}",
         image.display()
     )
@@ -131,10 +136,11 @@ mod tests {
 
     #[test]
     fn whoever_has_none_is_told_what_to_do() {
-        let told = missing(Path::new("target/worker"), "1.0.7");
-        assert!(
-            told.contains("sign image target/worker --key <hotplate.key> --version 1.0.7"),
-            "{told}"
-        );
+        let told = |url| missing(Path::new("target/worker"), "1.0.7", url);
+        let how = "sign image target/worker --key <hotplate.key> --version 1.0.7";
+        assert!(told(None).contains(how), "{}", told(None));
+        assert!(!told(None).contains("URL"));
+        let by_url = told(Some("https://ota.server/firmware.bin"));
+        assert!(by_url.contains(how) && by_url.contains("URL"), "{by_url}");
     }
 }
