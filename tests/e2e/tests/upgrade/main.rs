@@ -18,6 +18,7 @@ mod cli;
 mod config;
 #[cfg(test)]
 mod damage;
+#[cfg(test)]
 mod downgrade;
 #[cfg(test)]
 mod local;
