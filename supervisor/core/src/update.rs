@@ -21,7 +21,7 @@
 //! Without a standby nothing runs in Warming: only the consent is sought, and the try is spent with the mark of the trial.
 //! Stopped in order, an update only hears how the saves of Committing, Closing and Regretting end; every other phase is taken up
 //! by the next start, as after a power cut.
-//! In any phase, a trusted slot that is found damaged when a worker is to be started from it gives way at once (see [`damage`]).
+//! In any phase, a trusted slot that is found damaged when a worker is to be started from it gives way at once (see the module `damage`).
 //! The newest offer that arrives during a job is remembered, one at most, and judged again when the job has ended.
 
 mod blocks;
