@@ -47,7 +47,7 @@ pub(crate) fn install(
     } = contents;
     let mut record = record.unwrap_or_default();
     // Without a record, numbers go on after the slots that are there.
-    let beyond = slots.iter().map(|slot| slot.id.0 + 1).max();
+    let beyond = slots.iter().map(|slot| slot.id.0.saturating_add(1)).max();
     let number = record.next_slot.max(beyond.unwrap_or(0)).max(1);
 
     let layout = state.layout().clone();
@@ -63,7 +63,7 @@ pub(crate) fn install(
     };
     birth(&layout, &[part], &slot).map_err(InstallError::State)?;
 
-    record.next_slot = number + 1;
+    record.next_slot = number.saturating_add(1);
     record.strikes.retain(|strike| strike.sha256 != slot.sha256);
     record.job = None;
     record.former = record.active.replace(slot.clone());
