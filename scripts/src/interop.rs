@@ -1,6 +1,7 @@
-//! `cargo xtask interop`: the product against servers and clients that others wrote.
+//! `cargo xtask interop`: the product against programs that others wrote.
 //!
-//! Mosquitto as the broker, nginx as the firmware server, and the platform's official device SDK for Python against the emulator.
+//! Mosquitto as the broker, nginx as the firmware server, minisign as the publisher's tool, and the platform's official device SDK for Python
+//! against the emulator.
 //! The tests are in package `e2e`; this brings what they need and tells them where it is. What cannot be had makes the run
 //! fail: these tests are never skipped in silence.
 
@@ -10,7 +11,7 @@ use crate::step::{Failure, Held, Outcome, Steps};
 use crate::workspace::Workspace;
 use std::path::{Path, PathBuf};
 
-const SERVERS: [Need; 2] = [
+const PROGRAMS: [Need; 3] = [
     Need {
         package: "mosquitto",
         met: || needs::program("mosquitto"),
@@ -18,6 +19,10 @@ const SERVERS: [Need; 2] = [
     Need {
         package: "nginx",
         met: || needs::program("nginx"),
+    },
+    Need {
+        package: "minisign",
+        met: || needs::program("minisign"),
     },
 ];
 
@@ -53,7 +58,7 @@ pub(crate) fn interop(args: &Args) -> Result<bool, crate::Error> {
         "bin/python"
     });
     let mut steps = Steps::new();
-    let ready = steps.step("servers and Python", provide)
+    let ready = steps.step("programs and Python", provide)
         && steps.step("device SDK for Python", || sdk(&environment, &python));
     if ready {
         steps.step("tests", || {
@@ -64,7 +69,7 @@ pub(crate) fn interop(args: &Args) -> Result<bool, crate::Error> {
 }
 
 fn provide() -> Outcome {
-    let all: Vec<Need> = SERVERS.into_iter().chain(PYTHON).collect();
+    let all: Vec<Need> = PROGRAMS.into_iter().chain(PYTHON).collect();
     Ok(Held::with(needs::provide(&all, true)?))
 }
 
@@ -119,14 +124,15 @@ fn tests(workspace: &Workspace, python: &Path, filter: Option<&str>) -> Outcome 
     ]);
     command.args(filter);
     command.env("HOTPLATE_INTEROP_PYTHON", python);
-    for (variable, server) in [
+    for (variable, program) in [
         ("HOTPLATE_INTEROP_MOSQUITTO", "mosquitto"),
         ("HOTPLATE_INTEROP_NGINX", "nginx"),
+        ("HOTPLATE_INTEROP_MINISIGN", "minisign"),
     ] {
         // Shown to be there by the first step.
         command.env(
             variable,
-            run::which(server).unwrap_or_else(|| PathBuf::from(server)),
+            run::which(program).unwrap_or_else(|| PathBuf::from(program)),
         );
     }
     let printed = run::captured(&mut command).map_err(|error| {

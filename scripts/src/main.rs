@@ -43,7 +43,7 @@ enum What {
     Sign(sign::Args),
     /// Made-up bytes for every reader of foreign bytes, 60 s each
     Fuzz(fuzz::Args),
-    /// The product against Mosquitto, nginx and the official device SDK
+    /// The product against Mosquitto, nginx, minisign and the official device SDK
     Interop(interop::Args),
     /// Supervisor and worker built for Windows, and run under Wine
     Windows(windows::Args),

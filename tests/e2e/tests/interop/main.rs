@@ -1,5 +1,5 @@
-//! The product against programs that others wrote: Mosquitto as the broker, nginx as the firmware server, and the platform's official device
-//! SDK for Python against the emulator.
+//! The product against programs that others wrote: Mosquitto as the broker, nginx as the firmware server, minisign as the publisher's
+//! tool, and the platform's official device SDK for Python against the emulator.
 //!
 //! `cargo xtask interop` brings them and says in the environment where they are. Without that these tests fail and say so: they are never
 //! skipped in silence.
@@ -17,6 +17,8 @@ mod relay;
 mod sdk;
 #[cfg(test)]
 mod servers;
+#[cfg(test)]
+mod stock;
 
 /// A program that the environment names.
 fn needed(variable: &str) -> std::path::PathBuf {

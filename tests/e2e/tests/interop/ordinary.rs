@@ -41,8 +41,11 @@ fn run<'s>(stand: &'s Stand, broker: &Server, image: &Image) -> Supervisor<'s> {
     supervisor
 }
 
-fn serve(folder: &tempfile::TempDir, image: &Image) {
+/// Puts an image on the web server, and its publisher's signature beside it.
+fn serve(folder: &tempfile::TempDir, stand: &Stand, image: &Image) {
     std::fs::copy(&image.path, folder.path().join("firmware.bin")).unwrap();
+    let text = stand.upload(image).minisig().unwrap().to_owned();
+    std::fs::write(folder.path().join("firmware.bin.minisig"), text).unwrap();
 }
 
 #[test]
@@ -59,7 +62,7 @@ fn a_message_on_mosquitto_and_a_file_on_nginx_give_the_oven_a_new_version() {
         |version: &'static str| move |payload: &Value| payload["params"]["version"] == version;
     observer.await_on(&stand.inform_topic(), informed("1.0.0"));
     let image = Image::oven("1.0.7");
-    serve(&folder, &image);
+    serve(&folder, &stand, &image);
     let url = format!("http://127.0.0.1:{}/firmware.bin", web.port);
     observer.publish(&stand.upgrade_topic(), &offer(&image, &url));
 
@@ -116,13 +119,27 @@ fn a_file_that_is_not_on_nginx_is_told_on_mosquitto() {
     let observer = Observer::on(broker.port);
     let stand = stand(&broker);
     let supervisor = run(&stand, &broker, &stand.good("1.0.0"));
-    let url = format!("http://127.0.0.1:{}/elsewhere.bin", web.port);
-    observer.publish(&stand.upgrade_topic(), &offer(&stand.good("1.0.7"), &url));
-    let failed = observer.await_on(&stand.progress_topic(), |report| {
-        report["params"]["step"] == "-2"
-    });
-    assert_eq!(failed["params"]["desc"], "the firmware server answered 404");
-    supervisor.await_rest("1.0.0");
+    let image = stand.good("1.0.7");
+    serve(&folder, &stand, &image);
+    let file = |name: &str| folder.path().join(name);
+    std::fs::rename(file("firmware.bin.minisig"), file("elsewhere.bin.minisig")).unwrap();
+    // Nginx has the signature of the one and the image of the other.
+    for (name, step, words) in [
+        ("elsewhere.bin", "-2", "the firmware server answered 404"),
+        (
+            "firmware.bin",
+            "-3",
+            "the image has no publisher's signature",
+        ),
+    ] {
+        let url = format!("http://127.0.0.1:{}/{name}", web.port);
+        observer.publish(&stand.upgrade_topic(), &offer(&image, &url));
+        let failed = observer.await_on(&stand.progress_topic(), |report| {
+            report["params"]["step"] == step
+        });
+        assert_eq!(failed["params"]["desc"], words);
+        supervisor.await_rest("1.0.0");
+    }
 }
 
 #[test]
