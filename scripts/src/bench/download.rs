@@ -227,6 +227,7 @@ fn measure(args: &Args, workspace: &Workspace) -> Result<Vec<Figures>, BenchErro
             rounds.curl.push(others.curl(way)?);
             live.show(&format!("{title} md5sum"));
             rounds.md5sum.push(others.md5sum()?);
+            live.say(&format!("{title} {}", rounds.newest()));
         }
         figures.push(rounds.figures(way));
     }
@@ -333,6 +334,12 @@ impl Live {
         } else {
             eprintln!("{text}");
         }
+    }
+
+    /// What came of it; it stays.
+    fn say(&mut self, text: &str) {
+        self.end();
+        eprintln!("{text}");
     }
 
     /// How far a step is; of use only on a terminal.

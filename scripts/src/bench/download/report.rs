@@ -32,6 +32,22 @@ pub(super) struct Figures {
 }
 
 impl Rounds {
+    /// The round that was played last, wall and processor time of each; empty before the first.
+    pub(super) fn newest(&self) -> String {
+        let (Some(hotplate), Some(curl), Some(md5sum)) =
+            (self.hotplate.last(), self.curl.last(), self.md5sum.last())
+        else {
+            return String::new();
+        };
+        let both = |name: &str, wall: f64, cpu: f64| format!("{name} {wall:.2} s ({cpu:.2} s)");
+        [
+            both("hotplate", hotplate.wall, hotplate.cpu),
+            both("curl", curl.cost.wall, curl.cost.cpu),
+            both("md5sum", md5sum.wall, md5sum.cpu),
+        ]
+        .join(", ")
+    }
+
     /// Each number's own median.
     pub(super) fn figures(&self, way: Way) -> Figures {
         let hotplate = |one: fn(&Sample) -> f64| median(self.hotplate.iter().map(one));
