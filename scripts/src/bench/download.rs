@@ -5,22 +5,23 @@
 //! round of Hotplate's has a supervisor and a state folder of its own, so that nothing of a former round can be used. Linux
 //! only, because the numbers come from `/proc`.
 
+mod live;
 mod others;
+mod prepare;
 mod report;
 mod round;
 mod web;
 
 use super::BenchError;
 use crate::needs::{self, Need};
+use crate::run;
 use crate::stage::Plan;
 use crate::workspace::Workspace;
-use crate::{paint, run};
+use live::Live;
 use others::Others;
 use report::{Figures, Rounds};
-use std::fs::File;
-use std::io::{self, IsTerminal, Read, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io;
+use std::path::PathBuf;
 use web::Web;
 
 /// What the machine must have beside Rust.
@@ -39,18 +40,6 @@ const NEEDS: [Need; 3] = [
     },
 ];
 
-/// Room beside the files themselves: programs, records, logs.
-const SPARE: u64 = 64 << 20;
-
-/// How much of the file is made between two looks at Ctrl-C.
-const PIECE: u64 = 32 << 20;
-
-/// A file that some shell or kernel is asked to run must do no harm.
-const HARMLESS: &[u8] = b"#!/bin/false\n";
-
-/// Set by Ctrl-C; whoever waits looks at it, so that nothing large is left behind.
-static STOPPED: AtomicBool = AtomicBool::new(false);
-
 /// How to measure.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -66,6 +55,9 @@ pub(super) struct Args {
     /// How often each is measured; medians are reported
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=99))]
     rounds: u16,
+    /// Measure this supervisor instead of the one built here, to compare both
+    #[arg(long, value_name = "PROGRAM")]
+    supervisor: Option<PathBuf>,
     /// Measure this way only; may be repeated
     #[arg(long, value_enum, value_name = "WAY")]
     way: Vec<Way>,
@@ -149,12 +141,6 @@ pub(crate) enum DownloadError {
     Stopped,
 }
 
-/// What is downloaded.
-struct Image {
-    size: u64,
-    md5: String,
-}
-
 /// Measures and prints.
 ///
 /// # Errors
@@ -182,11 +168,15 @@ fn measure(args: &Args, workspace: &Workspace) -> Result<Vec<Figures>, BenchErro
     needs::provide(&NEEDS, false)
         .map_err(|why| DownloadError::Missing(format!("{}; {}", why.output, why.next)))?;
     let place = args.dir.clone().unwrap_or_else(std::env::temp_dir);
-    room(&place, args.bytes)?;
-    watch_for_stop();
+    let place = prepare::absolute(&place)?;
+    prepare::room(&place, args.bytes)?;
+    live::watch_for_stop();
     let mut live = Live::default();
     live.show("building the release programs ...");
-    let plan = Plan::release(workspace)?;
+    let mut plan = Plan::release(workspace)?;
+    if let Some(supervisor) = &args.supervisor {
+        plan.supervisor = prepare::absolute(supervisor)?;
+    }
     let per_second = super::ticks_per_second()?;
 
     let folder = tempfile::Builder::new()
@@ -196,7 +186,7 @@ fn measure(args: &Args, workspace: &Workspace) -> Result<Vec<Figures>, BenchErro
             path: place.clone(),
             source,
         })?;
-    let image = make(folder.path(), args.bytes, &mut live)?;
+    let image = prepare::make(folder.path(), args.bytes, &mut live)?;
     let web = Web::start(folder.path())?;
     let others = Others {
         folder: folder.path(),
@@ -233,144 +223,4 @@ fn measure(args: &Args, workspace: &Workspace) -> Result<Vec<Figures>, BenchErro
     }
     live.end();
     Ok(figures)
-}
-
-/// Makes the file that is served: nothing in it can be compressed. Its digest is told by `md5sum`.
-fn make(folder: &Path, size: u64, live: &mut Live) -> Result<Image, DownloadError> {
-    let path = folder.join(web::IMAGE);
-    let failed = |source| DownloadError::File {
-        path: path.clone(),
-        source,
-    };
-    let mut file = File::create(&path).map_err(failed)?;
-    file.write_all(HARMLESS).map_err(failed)?;
-    let mut random = File::open("/dev/urandom").map_err(failed)?;
-    let mut done = HARMLESS.len() as u64;
-    while done < size {
-        stopped()?;
-        live.move_to(&format!("making the image: {} %", done * 100 / size));
-        let piece = PIECE.min(size - done);
-        done += io::copy(&mut (&mut random).take(piece), &mut file).map_err(failed)?;
-    }
-    file.sync_all().map_err(failed)?;
-    let md5 = others::digest(&path)?;
-    Ok(Image { size, md5 })
-}
-
-/// At any time there are two copies: what is served, and what one of the programs made of it.
-fn room(place: &Path, bytes: u64) -> Result<(), DownloadError> {
-    let needed = bytes.saturating_mul(2).saturating_add(SPARE);
-    let told = run::captured(run::command("df", ["-Pk"]).arg(place))?;
-    let Some(free) = free_bytes(&told) else {
-        return Err(DownloadError::Missing(format!(
-            "`df` tells no free space in {told:?}"
-        )));
-    };
-    if free < needed {
-        let place = place.to_owned();
-        return Err(DownloadError::Room {
-            place,
-            needed,
-            free,
-        });
-    }
-    eprintln!(
-        "{}",
-        paint::faint(&format!(
-            "writing to {}: {:.1} GB of {:.1} GB free are needed",
-            place.display(),
-            report::giga(needed),
-            report::giga(free)
-        ))
-    );
-    Ok(())
-}
-
-/// The fourth word of the second line, in units of 1024 bytes, as POSIX lays it down.
-fn free_bytes(told: &str) -> Option<u64> {
-    let blocks: u64 = told
-        .lines()
-        .nth(1)?
-        .split_whitespace()
-        .nth(3)?
-        .parse()
-        .ok()?;
-    blocks.checked_mul(1024)
-}
-
-fn watch_for_stop() {
-    std::thread::spawn(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        // Without it Ctrl-C ends us at once, as it does elsewhere.
-        if let Ok(runtime) = runtime
-            && runtime.block_on(tokio::signal::ctrl_c()).is_ok()
-        {
-            STOPPED.store(true, Ordering::Relaxed);
-        }
-    });
-}
-
-/// Fails after Ctrl-C.
-fn stopped() -> Result<(), DownloadError> {
-    if STOPPED.load(Ordering::Relaxed) {
-        return Err(DownloadError::Stopped);
-    }
-    Ok(())
-}
-
-/// What is being done, on standard error: rewritten in place on a terminal, a line for each step elsewhere.
-#[derive(Debug, Default)]
-struct Live {
-    shown: bool,
-}
-
-impl Live {
-    /// A step.
-    fn show(&mut self, text: &str) {
-        if io::stderr().is_terminal() {
-            self.move_to(text);
-        } else {
-            eprintln!("{text}");
-        }
-    }
-
-    /// What came of it; it stays.
-    fn say(&mut self, text: &str) {
-        self.end();
-        eprintln!("{text}");
-    }
-
-    /// How far a step is; of use only on a terminal.
-    fn move_to(&mut self, text: &str) {
-        if io::stderr().is_terminal() {
-            eprint!("\r\u{1b}[2K{text}");
-            self.shown = true;
-        }
-    }
-
-    fn end(&mut self) {
-        if std::mem::take(&mut self.shown) {
-            eprint!("\r\u{1b}[2K");
-        }
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn free_space_is_read_as_posix_lays_it_down() {
-        let told = "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/vda 263174212 16000000 79000000 17% /\n";
-        assert_eq!(free_bytes(told), Some(79_000_000 * 1024));
-        assert_eq!(free_bytes("nonsense"), None);
-    }
 }

@@ -1,7 +1,9 @@
 //! `curl` and `md5sum`, measured as processes of their own: wall time, and the processor time the system counted for them.
 
+use super::live::stopped;
+use super::prepare::{Image, warm_memory};
 use super::web::Web;
-use super::{DownloadError, Image, Way, stopped};
+use super::{DownloadError, Way};
 use crate::bench::BenchError;
 use crate::bench::process;
 use crate::run;
@@ -49,6 +51,7 @@ impl Others<'_> {
         if way == Way::Tls {
             command.arg("--cacert").arg(&self.web.ca);
         }
+        warm_memory(self.folder, self.image.size)?;
         let (cost, _) = self.timed(command.arg(self.web.url(way)))?;
         let failed = |source| DownloadError::File {
             path: copy.clone(),

@@ -3,8 +3,10 @@
 //! Seen from outside, by what lies in the state folder, so that no log line need be trusted: a slot gets its name when the image
 //! has been fetched, verified, written and synced. The image is no worker, so that the update fails after that; nobody waits for it.
 
+use super::live::stopped;
+use super::prepare::{Image, warm_memory};
 use super::web::{self, Web};
-use super::{DownloadError, Image, Way, stopped};
+use super::{DownloadError, Way};
 use crate::bench::{BenchError, process};
 use crate::paint;
 use crate::stage::{Plan, Stage};
@@ -79,6 +81,7 @@ impl Round<'_> {
             stopped()?;
             std::thread::sleep(Duration::from_millis(100));
         }
+        warm_memory(self.place, self.image.size)?;
         tell("downloading");
         self.measure(&stage, &mut tell)
     }

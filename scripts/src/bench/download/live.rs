@@ -1,0 +1,75 @@
+//! For whoever sits in front of it: what is being done, and a Ctrl-C that leaves nothing large behind.
+
+use super::DownloadError;
+use std::io::{self, IsTerminal};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Set by Ctrl-C; whoever waits looks at it, so that nothing large is left behind.
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// From now on Ctrl-C is noticed by [`stopped`] instead of ending us at once.
+pub(super) fn watch_for_stop() {
+    std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        // Without it Ctrl-C ends us at once, as it does elsewhere.
+        if let Ok(runtime) = runtime
+            && runtime.block_on(tokio::signal::ctrl_c()).is_ok()
+        {
+            STOPPED.store(true, Ordering::Relaxed);
+        }
+    });
+}
+
+/// Fails after Ctrl-C.
+pub(super) fn stopped() -> Result<(), DownloadError> {
+    if STOPPED.load(Ordering::Relaxed) {
+        return Err(DownloadError::Stopped);
+    }
+    Ok(())
+}
+
+/// What is being done, on standard error: rewritten in place on a terminal, a line for each step elsewhere.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    shown: bool,
+}
+
+impl Live {
+    /// A step.
+    pub(super) fn show(&mut self, text: &str) {
+        if io::stderr().is_terminal() {
+            self.move_to(text);
+        } else {
+            eprintln!("{text}");
+        }
+    }
+
+    /// What came of it; it stays.
+    pub(super) fn say(&mut self, text: &str) {
+        self.end();
+        eprintln!("{text}");
+    }
+
+    /// How far a step is; of use only on a terminal.
+    pub(super) fn move_to(&mut self, text: &str) {
+        if io::stderr().is_terminal() {
+            eprint!("\r\u{1b}[2K{text}");
+            self.shown = true;
+        }
+    }
+
+    /// Leaves nothing behind of what was shown.
+    pub(super) fn end(&mut self) {
+        if std::mem::take(&mut self.shown) {
+            eprint!("\r\u{1b}[2K");
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
