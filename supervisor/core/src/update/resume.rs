@@ -74,7 +74,9 @@ fn fall_back(hands: &mut Hands<'_, '_>, found: &[Slot]) {
     let lost = *record == Record::default();
     // A slot's number is never used twice, also if the record was lost.
     let highest = found.iter().map(|slot| slot.id.0).max();
-    record.next_slot = record.next_slot.max(highest.map_or(0, |id| id.saturating_add(1)));
+    record.next_slot = record
+        .next_slot
+        .max(highest.map_or(0, |id| id.saturating_add(1)));
     let mut words = Vec::new();
     let mut trusted = [record.active.clone(), record.former.clone()]
         .into_iter()
