@@ -143,22 +143,21 @@ fn a_text_that_is_changed_anywhere_is_refused_before_the_image_is_fetched() {
     ] {
         cases.push((name, with_line(&text, line, other), told));
     }
+    // The platform's console takes no text that is too long; somebody who speaks for the platform may send one all the same.
+    let long = format!("untrusted comment: {}", "x".repeat(4096));
+    cases.push((
+        "too long",
+        with_line(&text, 1, &long),
+        "at most 4096 are read",
+    ));
+    let firmware = stand.upload_as(plain(&image));
     for (name, text, told) in cases {
-        let served = site.refuses(name, plain(&image).minisig(text), -3, told);
+        stand.cloud.set_minisig(firmware.id, 0, Some(&text));
+        let served = site.refuses_after(name, -3, told, || {
+            stand.start(Rollout::new(firmware.id, &stand.device));
+        });
         assert_eq!(served, Served::NOTHING, "{name}");
     }
-    // The platform's console takes no text that is too long; somebody who speaks for the platform may send one all the same.
-    let long = with_line(
-        &text,
-        1,
-        &format!("untrusted comment: {}", "x".repeat(4096)),
-    );
-    let firmware = stand.upload_as(plain(&image));
-    stand.cloud.set_minisig(firmware.id, 0, Some(&long));
-    let served = site.refuses_after("too long", -3, "at most 4096 are read", || {
-        stand.start(Rollout::new(firmware.id, &stand.device));
-    });
-    assert_eq!(served, Served::NOTHING);
     // Its first line nobody vouches for, and it may end as lines do elsewhere.
     let text = with_line(&text, 1, "untrusted comment: anything").replace('\n', "\r\n");
     site.takes(
