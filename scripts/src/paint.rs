@@ -112,6 +112,13 @@ impl Live {
     }
 }
 
+/// Bytes in thousands of millions.
+pub(crate) fn giga(bytes: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "shown with two digits")]
+    let bytes = bytes as f64;
+    bytes / 1e9
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,6 +24,7 @@
 //! In any phase, a trusted slot that is found damaged when a worker is to be started from it gives way at once (see the module `damage`).
 //! The newest offer that arrives during a job is remembered, one at most, and judged again when the job has ended.
 
+mod awaited;
 mod blocks;
 mod damage;
 mod ending;

@@ -11,6 +11,7 @@
 mod allowance;
 mod answer;
 mod blocks;
+mod brief;
 mod errand;
 mod http;
 mod intake;
@@ -29,7 +30,12 @@ use std::path::PathBuf;
 use supervisor_core::event::{FetchOrder, JobId};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use self::{allowance::Account, blocks::Outlet, errand::Errand, part::Part};
+use self::{
+    allowance::Account,
+    brief::{Brief, Outlet},
+    errand::Errand,
+    part::Part,
+};
 use super::{Events, store::layout::Layout};
 use crate::config::Fetching;
 
@@ -70,17 +76,19 @@ impl Fetch {
     /// Answered by `FetchProgress` any number of times, then `Fetched` or `FetchFailed`.
     pub(crate) fn start(&mut self, order: FetchOrder) {
         let (leave, left) = oneshot::channel();
-        let (outlet, inlet) = blocks::channel();
+        let (outlet, inlet) = brief::channel();
         let parts = order.files.iter().map(|file| self.layout.part_of(file));
         let parts: Vec<_> = parts.collect();
         let job = order.job;
         let errand = Errand {
-            settings: self.settings.clone(),
+            brief: Brief {
+                settings: self.settings.clone(),
+                events: self.events.clone(),
+                blocks: inlet,
+                order,
+            },
             layout: self.layout.clone(),
-            events: self.events.clone(),
-            blocks: inlet,
             account: self.account.clone(),
-            order,
         };
         // A former try has ended or ends now: its sender is dropped.
         let former = self.current.take().map(|former| former.ended);
@@ -126,7 +134,7 @@ impl Fetch {
         self.current = Some(Current {
             job,
             parts,
-            outlet: blocks::channel().0,
+            outlet: brief::channel().0,
             leave: oneshot::channel().0,
             ended,
         });

@@ -97,12 +97,3 @@ impl Others<'_> {
         Ok((Cost { wall, cpu }, told))
     }
 }
-
-/// The MD5 of a file in lower-case hexadecimal.
-///
-/// # Errors
-/// When `md5sum` fails.
-pub(super) fn digest(path: &Path) -> Result<String, DownloadError> {
-    let told = run::captured(run::command("md5sum", ["--"]).arg(path))?;
-    Ok(told.chars().take(32).collect())
-}

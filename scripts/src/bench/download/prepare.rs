@@ -1,7 +1,7 @@
 //! What is there before the first round: room enough, and a file that nobody can compress.
 
 use super::live::{Live, stopped};
-use super::{DownloadError, others, report, web};
+use super::{DownloadError, web};
 use crate::{paint, run};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -50,7 +50,7 @@ pub(super) fn make(folder: &Path, size: u64, live: &mut Live) -> Result<Image, D
         done += io::copy(&mut (&mut random).take(piece), &mut file).map_err(failed)?;
     }
     file.sync_all().map_err(failed)?;
-    let md5 = others::digest(&path)?;
+    let md5 = digest(&path)?;
     Ok(Image { size, md5 })
 }
 
@@ -97,8 +97,8 @@ pub(super) fn room(place: &Path, bytes: u64) -> Result<(), DownloadError> {
         paint::faint(&format!(
             "writing to {}: {:.1} GB of {:.1} GB free are needed",
             place.display(),
-            report::giga(needed),
-            report::giga(free)
+            paint::giga(needed),
+            paint::giga(free)
         ))
     );
     Ok(())
@@ -114,6 +114,15 @@ fn free_bytes(told: &str) -> Option<u64> {
         .parse()
         .ok()?;
     blocks.checked_mul(1024)
+}
+
+/// The MD5 of a file in lower-case hexadecimal.
+///
+/// # Errors
+/// When `md5sum` fails.
+fn digest(path: &Path) -> Result<String, DownloadError> {
+    let told = run::captured(run::command("md5sum", ["--"]).arg(path))?;
+    Ok(told.chars().take(32).collect())
 }
 
 #[cfg(test)]

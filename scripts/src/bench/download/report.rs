@@ -156,7 +156,7 @@ pub(super) fn table(bytes: u64, rounds: u16, figures: &Figures) -> String {
         paint::bold(&format!(
             "{}: {:.2} GB from nginx over loopback, medians of {rounds}",
             way.key(),
-            giga(bytes)
+            paint::giga(bytes)
         )),
         "",
         "wall",
@@ -189,7 +189,7 @@ pub(super) fn table(bytes: u64, rounds: u16, figures: &Figures) -> String {
         cpu <= CPU_AIM,
         times(CPU_AIM),
     );
-    let mega = |bytes: u64| format!("{:.2} MB", giga(bytes) * 1000.0);
+    let mega = |bytes: u64| format!("{:.2} MB", paint::giga(bytes) * 1000.0);
     text += &aim(
         "growth of resident memory",
         mega(hotplate.growth),
@@ -197,13 +197,6 @@ pub(super) fn table(bytes: u64, rounds: u16, figures: &Figures) -> String {
         mega(GROWTH_AIM),
     );
     text
-}
-
-/// Bytes in thousands of millions.
-pub(super) fn giga(bytes: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "shown with two digits")]
-    let bytes = bytes as f64;
-    bytes / 1e9
 }
 
 /// Milliseconds are all the precision there is.

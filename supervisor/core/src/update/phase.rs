@@ -1,6 +1,6 @@
 //! The phases of an update, with what each of them must know.
 
-use super::{blocks::Awaited, regret::Regretting};
+use super::{awaited::Awaited, regret::Regretting};
 use crate::{
     event::{SaveId, Tenure},
     outcome::{FetchFault, Outcome},

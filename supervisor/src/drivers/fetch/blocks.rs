@@ -4,7 +4,6 @@
 //! done about it, is decided elsewhere; this source has neither a clock nor a fault of its own.
 
 use supervisor_core::event::{BlockOrder, Event, FetchFault};
-use tokio::sync::{Mutex, mpsc};
 
 use super::{intake::Intake, sink::BUFFER};
 
@@ -16,44 +15,15 @@ const BLOCK: u32 = BUFFER as u32;
 /// The platform gives no smaller one, in bytes, but the last.
 const SMALLEST: u64 = 256;
 
-/// A block, and where in the file it begins.
-type Block = (u64, Vec<u8>);
-
-/// Where blocks come in; one waits there at most.
-#[derive(Debug)]
-pub(super) struct Outlet(mpsc::Sender<Block>);
-
-/// Where the download takes them.
-#[derive(Debug)]
-pub(super) struct Inlet(Mutex<mpsc::Receiver<Block>>);
-
-pub(super) fn channel() -> (Outlet, Inlet) {
-    let (put, taken) = mpsc::channel(1);
-    (Outlet(put), Inlet(Mutex::new(taken)))
-}
-
-impl Outlet {
-    /// A block for which there is no room was not waited for, and is dropped.
-    pub(super) fn put(&self, offset: u64, bytes: Vec<u8>) {
-        let _ = self.0.try_send((offset, bytes));
-    }
-
-    /// Was everything taken?
-    #[cfg(test)]
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.capacity() == self.0.max_capacity()
-    }
-}
-
 /// Brings what is missing, block by block.
 pub(super) async fn bring(
     stream_id: u64,
     file_id: u64,
     intake: &mut Intake<'_>,
 ) -> Result<(), FetchFault> {
-    let errand = intake.errand();
+    let brief = intake.brief();
     // Nobody else takes from it: files are brought one after the other.
-    let mut inlet = errand.blocks.0.lock().await;
+    let mut inlet = brief.blocks.0.lock().await;
     let file_length = intake.promised();
     if intake.taken() == 0 {
         // One stream is as good as another, so that only what is there counts.
@@ -72,9 +42,9 @@ pub(super) async fn bring(
             size,
             file_length,
         };
-        let job = errand.order.job;
+        let job = brief.order.job;
         // Fails only when the spine has ended.
-        let _ = errand.events.send(Event::BlockWanted { job, block }).await;
+        let _ = brief.events.send(Event::BlockWanted { job, block }).await;
         let bytes = loop {
             match inlet.recv().await {
                 Some((at, bytes)) if at == offset && (1..=size as usize).contains(&bytes.len()) => {

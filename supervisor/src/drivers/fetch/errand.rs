@@ -16,7 +16,9 @@ use tokio::{
 
 use super::{
     allowance::{Account, Allowance},
-    blocks, http,
+    blocks,
+    brief::Brief,
+    http,
     intake::Intake,
     local,
     part::{self, Part},
@@ -24,25 +26,16 @@ use super::{
     space::Space,
     vouch,
 };
-use crate::{
-    config::Fetching,
-    drivers::{
-        Events,
-        store::{
-            birth::{birth, remove_if_there},
-            layout::Layout,
-        },
-    },
+use crate::drivers::store::{
+    birth::{birth, remove_if_there},
+    layout::Layout,
 };
 
 /// One try of a download.
 pub(super) struct Errand {
-    pub(super) settings: Fetching,
+    pub(super) brief: Brief,
     pub(super) layout: Layout,
-    pub(super) events: Events,
-    pub(super) blocks: blocks::Inlet,
     pub(super) account: Account,
-    pub(super) order: FetchOrder,
 }
 
 impl Errand {
@@ -52,12 +45,16 @@ impl Errand {
         mut left: oneshot::Receiver<()>,
         former: Option<JoinHandle<Option<Part>>>,
     ) -> Option<Part> {
-        let job = self.order.job;
+        let job = self.brief.order.job;
         let mut part = match former {
             Some(former) => former.await.ok().flatten(),
             None => None,
         };
-        let mut allowance = Allowance::new(self.account.clone(), self.settings.limits, &self.order);
+        let mut allowance = Allowance::new(
+            self.account.clone(),
+            self.brief.settings.limits,
+            &self.brief.order,
+        );
         let ended = tokio::select! {
             biased;
             _ = &mut left => return None,
@@ -98,23 +95,23 @@ impl Errand {
         };
         if left.try_recv() == Err(TryRecvError::Empty) {
             // Fails only when the spine has ended.
-            let _ = self.events.send(event).await;
+            let _ = self.brief.events.send(event).await;
         }
         part.filter(Part::sink_is_whole)
     }
 
     /// The room it needs.
     fn space(&self) -> Space {
-        let sizes = self.order.files.iter().map(|file| file.size);
+        let sizes = self.brief.order.files.iter().map(|file| file.size);
         Space {
             folder: self.layout.parts(),
             files: self.places().into_iter().zip(sizes).collect(),
-            keep_free: self.settings.limits.keep_free,
+            keep_free: self.brief.settings.limits.keep_free,
         }
     }
 
     fn places(&self) -> Vec<PathBuf> {
-        let files = self.order.files.iter();
+        let files = self.brief.order.files.iter();
         files.map(|file| self.layout.part_of(file)).collect()
     }
 
@@ -125,9 +122,11 @@ impl Errand {
         let put = part.sink().flush().await;
         if put.is_ok() && part.save().await.is_ok() && part.written() > told {
             let mut base = 0;
-            for file in &self.order.files {
+            for file in &self.brief.order.files {
                 if part.fits(&self.layout.part_of(file), file.size) {
-                    Intake::new(self, file, base, part, allowance).tell().await;
+                    Intake::new(&self.brief, file, base, part, allowance)
+                        .tell()
+                        .await;
                 }
                 base += file.size;
             }
@@ -141,11 +140,12 @@ impl Errand {
         allowance: &mut Allowance,
     ) -> Result<Vec<String>, FetchFault> {
         self.space().check().await?;
-        let files = &self.order.files;
+        let files = &self.brief.order.files;
         // All of them before the first byte of any: what speaks against one spares the bytes of the others.
         let mut seals = Vec::with_capacity(files.len());
         for file in files {
-            seals.push(vouch::look(&self.settings, &self.order, file, allowance).await?);
+            seals
+                .push(vouch::look(&self.brief.settings, &self.brief.order, file, allowance).await?);
         }
         let mut carried = kept.take();
         let mut sums = Vec::with_capacity(files.len());
@@ -172,7 +172,7 @@ impl Errand {
         part: &mut Part,
         allowance: &mut Allowance,
     ) -> Result<String, FetchFault> {
-        let mut intake = Intake::new(self, file, base, part, allowance);
+        let mut intake = Intake::new(&self.brief, file, base, part, allowance);
         loop {
             let (reused, begun) = (intake.taken(), intake.received());
             if reused > 0 {
@@ -193,7 +193,7 @@ impl Errand {
                     let (network, all) = (intake.received() - begun, intake.received());
                     let twice = all.saturating_sub(file.size);
                     tracing::info!(
-                        job = self.order.job.0,
+                        job = self.brief.order.job.0,
                         "the image is complete: {network} bytes came from the network in this try and {reused} were there; \
                          {twice} were fetched twice"
                     );
@@ -215,7 +215,7 @@ impl Errand {
             files,
             entry,
             ..
-        } = &self.order;
+        } = &self.brief.order;
         let mut slot = Slot {
             id: *id,
             version: version.clone(),

@@ -27,7 +27,7 @@ use crate::config::Fetching;
 
 /// Fetches what is missing.
 pub(super) async fn bring(url: &str, intake: &mut Intake<'_>) -> Result<(), FetchFault> {
-    let mut server = Server::at(url, &intake.errand().settings)?;
+    let mut server = Server::at(url, &intake.brief().settings)?;
     let source = url.split(['?', '#']).next().unwrap_or_default();
     // Each round brings a byte at least, or ends in a fault.
     while intake.taken() < intake.promised() {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     allowance::{Allowance, Ask},
-    errand::Errand,
+    brief::Brief,
     pace::Pace,
     part::Part,
 };
@@ -21,7 +21,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
 /// The receiving end of one file.
 pub(super) struct Intake<'a> {
-    errand: &'a Errand,
+    brief: &'a Brief,
     file: &'a WantedFile,
     part: &'a mut Part,
     allowance: &'a mut Allowance,
@@ -33,17 +33,17 @@ pub(super) struct Intake<'a> {
 
 impl<'a> Intake<'a> {
     pub(super) fn new(
-        errand: &'a Errand,
+        brief: &'a Brief,
         file: &'a WantedFile,
         base: u64,
         part: &'a mut Part,
         allowance: &'a mut Allowance,
     ) -> Self {
         let told = (part.written(), Instant::now());
-        let bandwidth = errand.settings.limits.bandwidth;
+        let bandwidth = brief.settings.limits.bandwidth;
         let from_network = !matches!(file.source, Source::Path(_));
         Self {
-            errand,
+            brief,
             file,
             part,
             allowance,
@@ -70,13 +70,13 @@ impl<'a> Intake<'a> {
 
     /// Bytes of this file and of those behind it that have not come.
     pub(super) fn missing(&self) -> u64 {
-        let sizes = self.errand.order.files.iter().map(|file| file.size);
+        let sizes = self.brief.order.files.iter().map(|file| file.size);
         let all = sizes.fold(0, u64::saturating_add);
         all.saturating_sub(self.base.saturating_add(self.taken()))
     }
 
-    pub(super) fn errand(&self) -> &'a Errand {
-        self.errand
+    pub(super) fn brief(&self) -> &'a Brief {
+        self.brief
     }
 
     pub(super) fn part(&mut self) -> &mut Part {
@@ -141,7 +141,7 @@ impl<'a> Intake<'a> {
         let words = why.to_string();
         self.part.start_over(why).await?;
         tracing::warn!(
-            job = self.errand.order.job.0,
+            job = self.brief.order.job.0,
             "the download is started over: {words}"
         );
         // What is told never runs ahead of the disk.
@@ -168,10 +168,10 @@ impl<'a> Intake<'a> {
 
     async fn report(&self, on_disk: u64) {
         let event = Event::FetchProgress {
-            job: self.errand.order.job,
+            job: self.brief.order.job,
             on_disk: self.base + on_disk,
         };
         // Fails only when the spine has ended.
-        let _ = self.errand.events.send(event).await;
+        let _ = self.brief.events.send(event).await;
     }
 }
