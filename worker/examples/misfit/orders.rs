@@ -111,7 +111,12 @@ pub(crate) enum Deed {
 
 /// The orders behind the running executable, if there are any.
 pub(crate) fn own() -> io::Result<Option<Orders>> {
-    let mut file = File::open(std::env::current_exe()?)?;
+    // On Linux the file that runs itself: it may have been started from an open file, and its path may lead elsewhere by now.
+    let program = match cfg!(target_os = "linux") {
+        true => PathBuf::from("/proc/self/exe"),
+        false => std::env::current_exe()?,
+    };
+    let mut file = File::open(program)?;
     Ok(match trailer(&mut file)? {
         Some((_, json)) => Some(parse(&json)?),
         None => None,
