@@ -4,7 +4,8 @@
 //! that a path which leads elsewhere by now changes nothing; Windows lets nobody touch the file meanwhile; everywhere else, and for
 //! what Linux cannot start so (scripts, and anything where `/proc` is not mounted), the program is started by its path, and
 //! file and path are looked at once more. A child whose files were changed meanwhile is killed before it is given its leash, and
-//! everything begins anew. It has run for that moment, and cannot have joined.
+//! everything begins anew. It has run for that moment, and cannot have joined. A program that runs cannot be written into on any of
+//! these systems (Linux 6.11 and 6.12 excepted), only be replaced, which the next start finds.
 
 use std::{
     io,
