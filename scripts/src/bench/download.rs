@@ -136,8 +136,8 @@ pub(crate) enum DownloadError {
         /// What the supervisor printed.
         log: String,
     },
-    /// Ctrl-C.
-    #[error("go on: stopped by Ctrl-C")]
+    /// By Ctrl-C or a signal.
+    #[error("go on: it was asked to stop")]
     Stopped,
 }
 

@@ -15,11 +15,28 @@ pub(super) fn watch_for_stop() {
             .build();
         // Without it Ctrl-C ends us at once, as it does elsewhere.
         if let Ok(runtime) = runtime
-            && runtime.block_on(tokio::signal::ctrl_c()).is_ok()
+            && runtime.block_on(asked_to_stop()).is_ok()
         {
             STOPPED.store(true, Ordering::Relaxed);
         }
     });
+}
+
+/// Ctrl-C, or where the system has it the signal by which a service or a time limit ends a program.
+#[cfg(unix)]
+async fn asked_to_stop() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn asked_to_stop() -> io::Result<()> {
+    tokio::signal::ctrl_c().await
 }
 
 /// Fails after Ctrl-C.
