@@ -11,7 +11,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 use supervisor_core::{
-    alink::version::Version,
+    alink::{hex, version::Version},
     record::{Slot, SlotId},
     time::Wall,
 };
@@ -97,12 +97,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<(String, u64)> {
         return Err(io::Error::other("it is empty"));
     }
     target.sync_all().map_err(|why| at(to, &why))?;
-    let hex = sha256
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    Ok((hex, size))
+    Ok((hex::encode(&sha256.finalize()), size))
 }
 
 #[cfg(test)]

@@ -15,14 +15,11 @@
 mod tests;
 
 use crate::{
-    alink::codec::{FileOffer, Offer, Scheme, Source, Url},
+    alink::codec::{FileOffer, LONGEST_BLOCK_FILE, Offer, Scheme, Source, Url},
     outcome::Outcome,
     policy::Policy,
     record::{FileName, Ledger, NameFault, Origin, Source as Place, Wanted, WantedFile},
 };
-
-/// The largest image that can be asked for in blocks, in bytes: no block begins beyond 16 MiB (platform document 302377).
-const LARGEST_IN_BLOCKS: u64 = 16 << 20;
 
 /// What an offer wants, if it is ours (`None` if not) and can be had.
 ///
@@ -53,9 +50,9 @@ pub fn wanted(offer: &Offer, policy: &Policy) -> Result<Option<Wanted>, Outcome>
     let files = match &offer.source {
         Source::Http { url } => vec![image(offer, had_from(url, policy)?)],
         Source::Mqtt { stream_id, file_id } => {
-            if offer.size > LARGEST_IN_BLOCKS {
+            if offer.size > LONGEST_BLOCK_FILE {
                 return against(format!(
-                    "`size` is {}, and over MQTT at most {LARGEST_IN_BLOCKS} bytes can be asked for",
+                    "`size` is {}, and over MQTT at most {LONGEST_BLOCK_FILE} bytes can be asked for",
                     offer.size
                 ));
             }

@@ -5,7 +5,8 @@
 use std::fmt::Write;
 
 /// Writes bytes as lower-case hexadecimal text.
-pub(super) fn encode(bytes: &[u8]) -> String {
+#[must_use]
+pub fn encode(bytes: &[u8]) -> String {
     bytes
         .iter()
         .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {

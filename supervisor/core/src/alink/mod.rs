@@ -6,7 +6,7 @@
 //! decide anything: whether an offer may be installed is the plan's business, whether a value suits the device the device's.
 
 pub mod codec;
-mod hex;
+pub mod hex;
 pub mod login;
 pub mod topics;
 pub mod version;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{FileName, lenient, lenient_list};
-use crate::alink::{codec::Digest, version::Version};
+use crate::alink::{codec::Digest, hex, version::Version};
 
 /// What an accepted offer wants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -193,9 +193,6 @@ impl Package {
             list.update(format!("{} {} {}\n", file.name, file.size, file.sha256));
         }
         let hash = list.finalize();
-        (
-            size,
-            hash.iter().map(|byte| format!("{byte:02x}")).collect(),
-        )
+        (size, hex::encode(&hash))
     }
 }

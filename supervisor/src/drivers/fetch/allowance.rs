@@ -24,6 +24,7 @@
 mod books;
 
 use sha2::{Digest as _, Sha256};
+use supervisor_core::alink::hex;
 use supervisor_core::event::{FetchFault, FetchOrder};
 
 pub(crate) use self::books::{Account, Ask};
@@ -61,7 +62,7 @@ impl Allowance {
         Self {
             account,
             limits,
-            build: build.iter().map(|byte| format!("{byte:02x}")).collect(),
+            build: hex::encode(&build),
             open: 0,
             back: 0,
         }

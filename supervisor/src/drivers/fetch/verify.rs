@@ -4,7 +4,10 @@ use blake2::Blake2b512;
 use md5::Md5;
 use sha2::{Digest as _, Sha256};
 use supervisor_core::{
-    alink::codec::{Digest, DigestMethod},
+    alink::{
+        codec::{Digest, DigestMethod},
+        hex,
+    },
     event::FetchFault,
 };
 
@@ -66,6 +69,6 @@ impl Verifier {
             let why = "it is not over this image".to_owned();
             return Err(FetchFault::BadSignature { why });
         }
-        Ok(sha256.iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex::encode(&sha256))
     }
 }

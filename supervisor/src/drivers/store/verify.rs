@@ -29,6 +29,7 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
+use supervisor_core::alink::hex;
 use supervisor_core::record::Slot;
 
 use self::system::Stamp;
@@ -203,11 +204,7 @@ fn check(listed: &Listed, given_up: &AtomicBool) -> Result<Held, Unverified> {
         }
     }
     has_size(read)?;
-    let found: String = sha256
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let found = hex::encode(&sha256.finalize());
     if found != listed.sha256 {
         return Err(damaged("has other bytes than it was installed with"));
     }
