@@ -6,6 +6,7 @@
 
 mod cloud;
 mod limits;
+mod maintenance;
 mod reading;
 mod secret;
 #[cfg(test)]
@@ -229,6 +230,7 @@ fn update(
     );
     policy.standby = section.or("standby", policy.standby);
     policy.tries = count(&mut section, "tries", policy.tries, 1);
+    policy.maintenance = maintenance::read(&mut section);
     policy.consent_limit = section.or("consent_limit_s", policy.consent_limit);
     policy.proving = section.or("proving_s", policy.proving);
     let connect_limit = positive(&mut section, "connect_limit_s", Duration::from_secs(10));

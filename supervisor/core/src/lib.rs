@@ -10,6 +10,7 @@ pub mod cadence;
 pub mod crew;
 pub mod event;
 pub mod mailbox;
+pub mod maintenance;
 pub mod outbox;
 pub mod outcome;
 pub mod plan;

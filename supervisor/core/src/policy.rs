@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::record::FileName;
+use crate::{maintenance::Maintenance, record::FileName};
 
 /// The operator's decisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct Policy {
     pub standby: bool,
     /// How many times a build may be started before it must have proved itself.
     pub tries: u32,
+    /// At which times the old worker may be switched.
+    pub maintenance: Maintenance,
     /// How long the old worker may put off the switch, altogether.
     pub consent_limit: Duration,
     /// How long the new worker must be well before it is trusted.
@@ -109,6 +111,7 @@ impl Default for Policy {
             block_wait: Duration::from_secs(10),
             standby: true,
             tries: 3,
+            maintenance: Maintenance::default(),
             consent_limit: Duration::from_secs(3600),
             proving: Duration::from_secs(10),
             loop_window: Duration::from_secs(600),

@@ -99,6 +99,9 @@ pub struct Job {
     pub wanted: Wanted,
     /// How far it came.
     pub stage: Stage,
+    /// Is it to go ahead without waiting for a maintenance window or for the device's consent?
+    #[serde(default)]
+    pub at_once: bool,
     /// Why it is being taken back, once that is decided.
     #[serde(default, deserialize_with = "lenient")]
     pub verdict: Option<Outcome>,

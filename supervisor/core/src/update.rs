@@ -5,8 +5,9 @@
 //! | Idle | old | an offer is accepted | refused by `plan`; Regretting if the trusted version keeps dying soon after its commit | Idle | idle |
 //! | Opening | old | "job open" is saved | Idle | Idle, or Fetching | downloading |
 //! | Fetching | old | the image is a slot | goes on with the part, with another address or on another day if need be, then Closing | goes on with the part | downloading, verifying |
+//! | Waiting | old | a maintenance window opens, or an operator does not want to wait | - | Waiting | updating |
 //! | Keeping | old | "fetched, a try spent" is saved | Closing | Keeping | updating |
-//! | Warming | old, new standby | new is ready, old consents, "trial" is saved | new stopped, Closing | Keeping, or Spending | updating |
+//! | Warming | old, new standby | new is ready, a window is open, old consents, "trial" is saved | new stopped, Closing | Keeping, or Spending | updating |
 //! | Spending | nobody yet | "a try spent" is saved (only after a power cut) | Reverting | Spending | restarting |
 //! | Switching | old leaves, then new | new is active | Reverting | Spending | restarting |
 //! | Proving | new | well for the whole window, and heard after it | Reverting | Spending | restarting |
@@ -33,6 +34,7 @@ mod hands;
 mod phase;
 mod regret;
 mod resume;
+mod timing;
 mod trial;
 mod warming;
 mod words;
@@ -43,7 +45,7 @@ use worker_protocol::v1::Health;
 
 pub use self::hands::Hands;
 use self::{
-    phase::{Closing, Committing, Fetching, Phase, Proving, Warm, Warming},
+    phase::{Closing, Committing, Fetching, Phase, Proving, Waiting, Warm, Warming},
     regret::{Fresh, Regretting},
 };
 use crate::{
@@ -251,8 +253,11 @@ impl Update {
         }
         match self.phase.clone() {
             Phase::Fetching(_) => self.tick_fetching(hands),
+            Phase::Waiting(waiting) if now >= waiting.look => {
+                self.keep_fetched(waiting.slot, hands)
+            }
             Phase::Warming(warming) => {
-                if let Warm::PutOff(until, _) = &warming.step
+                if let Warm::PutOff(until, _) | Warm::Shut(until, _) = &warming.step
                     && now >= *until
                 {
                     self.seek_consent(warming, hands);
@@ -298,8 +303,9 @@ impl Update {
     pub fn next_deadline(&self) -> Option<Ticks> {
         let phase = match &self.phase {
             Phase::Fetching(fetching) => Some(fetching.next_deadline()),
+            Phase::Waiting(waiting) => Some(waiting.look),
             Phase::Warming(Warming {
-                step: Warm::PutOff(until, _),
+                step: Warm::PutOff(until, _) | Warm::Shut(until, _),
                 ..
             }) => Some(*until),
             Phase::Proving(proving) => Some(proving.look),

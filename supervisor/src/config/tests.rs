@@ -1,3 +1,5 @@
+mod windows;
+
 use std::{fs, path::PathBuf};
 
 use super::*;

@@ -93,8 +93,9 @@ impl Agent {
                 Told::Trouble(job, text) => note(out, Grade::Warning, None, Some(job), text),
             }
         }
-        // A day's rest is none to hurry in: the reports would cost more than the bytes that are saved.
-        let hurries = |update: &Update| !update.is_idle() && !update.waits_for_tomorrow();
+        // A rest of hours is none to hurry in: the reports would cost more than the bytes that are saved.
+        let rests = |update: &Update| update.waits_for_tomorrow() || update.waits_for_window();
+        let hurries = |update: &Update| !update.is_idle() && !rests(update);
         let hurry = self.update.as_ref().is_some_and(hurries);
         self.cadence.set(Reason::Update, hurry);
     }
@@ -111,6 +112,14 @@ impl Agent {
             Request::Update(file) => Reply::Update(self.update_from(file, now, out)),
         };
         out.push(Command::Answer { asker, reply });
+    }
+
+    /// The update under way is not to wait for a better time. Answers whether there is one that still could.
+    pub fn hasten(&mut self, now: Now, out: &mut Vec<Command>) -> bool {
+        let mut hastened = false;
+        self.with_update(now, out, |it, hands| hastened = it.hasten(hands));
+        self.hear_told(out);
+        hastened
     }
 
     /// An operator brings an image. The platform hears nothing of it but the version that runs in the end.

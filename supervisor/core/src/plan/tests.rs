@@ -269,6 +269,7 @@ fn during_a_job_its_own_offer_is_that_job_and_any_other_waits() {
         id,
         wanted,
         stage,
+        at_once: false,
         verdict,
     });
     let policy = Policy::default();

@@ -58,6 +58,7 @@ fn a_full_record_comes_back_as_it_was() {
             id: JobId(8),
             wanted,
             stage: Stage::Trial { slot: slot(8) },
+            at_once: true,
             verdict: Some(Outcome::NeverHello),
         }),
         last_update: Some(Wall(5)),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Fetching, Hands, Phase, Told, Update};
+use super::{Fetching, Hands, Phase, Told, Update, timing::shut};
 use crate::{
     event::{Command, JobId},
     outcome::{FetchFault, Outcome},
@@ -36,6 +36,7 @@ impl Update {
             id: JobId(record.next_slot),
             wanted,
             stage: Stage::Open,
+            at_once: false,
             verdict: None,
         };
         record.next_slot = record.next_slot.saturating_add(1);
@@ -249,6 +250,10 @@ impl Update {
         let starts = hands.starts(&slot);
         if starts >= hands.scene.policy.tries {
             self.close(Outcome::Quarantined { starts }, hands);
+            return;
+        }
+        if let Some((look, opens)) = shut(hands) {
+            self.await_window(slot, look, opens, hands);
             return;
         }
         if hands.scene.policy.standby {

@@ -38,6 +38,15 @@ impl Hands<'_, '_> {
         }));
     }
 
+    /// Does an operator not want to wait for a better time?
+    pub(super) fn is_at_once(&self) -> bool {
+        self.ledger
+            .record
+            .job
+            .as_ref()
+            .is_some_and(|job| job.at_once)
+    }
+
     fn digests(&self) -> Vec<Digest> {
         let job = self.ledger.record.job.as_ref();
         job.map(|job| job.wanted.digests()).unwrap_or_default()

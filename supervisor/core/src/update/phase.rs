@@ -13,6 +13,7 @@ pub(super) enum Phase {
     Idle,
     Opening(SaveId),
     Fetching(Fetching),
+    Waiting(Waiting),
     Keeping(Slot, SaveId),
     Warming(Warming),
     Spending(Slot, SaveId),
@@ -61,6 +62,15 @@ impl Fetching {
 }
 
 #[derive(Debug, Clone)]
+pub(super) struct Waiting {
+    pub(super) slot: Slot,
+    /// When to look at the clock again.
+    pub(super) look: Ticks,
+    /// When a maintenance window opens, by the wall clock as it stands.
+    pub(super) opens: Wall,
+}
+
+#[derive(Debug, Clone)]
 pub(super) struct Warming {
     pub(super) slot: Slot,
     pub(super) new: Option<Tenure>,
@@ -74,6 +84,8 @@ pub(super) enum Warm {
     Starting,
     Asking,
     PutOff(Ticks, String),
+    /// The window closed before the switch: when to look at the clock again, and when the next one opens.
+    Shut(Ticks, Wall),
     Marking(SaveId),
 }
 

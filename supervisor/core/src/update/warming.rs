@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use worker_protocol::v1::{Consent, Health};
 
-use super::{Hands, Phase, Update, Warm, Warming, trial::stillborn};
+use super::{Hands, Phase, Update, Warm, Warming, timing::shut, trial::stillborn};
 use crate::{
     event::Tenure,
     outcome::Outcome,
@@ -66,7 +66,18 @@ impl Update {
     pub(super) fn seek_consent(&mut self, mut warming: Warming, hands: &mut Hands<'_, '_>) {
         let now = hands.scene.now.ticks;
         let limit = hands.scene.policy.consent_limit;
-        if warming
+        if hands.is_at_once() {
+            self.mark(warming, hands);
+        } else if let Some((look, opens)) = shut(hands) {
+            if !matches!(warming.step, Warm::Shut(..)) {
+                hands.step(format!(
+                    "the maintenance window has closed; the next one opens at {}",
+                    opens.rfc3339()
+                ));
+            }
+            warming.step = Warm::Shut(look, opens);
+            self.phase = Phase::Warming(warming);
+        } else if warming
             .sought
             .is_some_and(|since| now.since(since) >= limit)
         {

@@ -1,7 +1,7 @@
 //! An update in words: for the cloud, and for `status`.
 
 use super::{Closing, Committing, Fetching, Phase, Regretting, Update, Warm, fetching::percent};
-use crate::record::Ledger;
+use crate::{record::Ledger, time::Wall};
 
 impl Update {
     /// What the cloud is told as `ota_status`.
@@ -12,7 +12,7 @@ impl Update {
             Phase::Idle => "idle",
             Phase::Fetching(fetching) if fetching.verifying => "verifying",
             Phase::Opening(_) | Phase::Fetching(_) => "downloading",
-            Phase::Keeping(..) | Phase::Warming(_) => "updating",
+            Phase::Waiting(_) | Phase::Keeping(..) | Phase::Warming(_) => "updating",
             Phase::Spending(..)
             | Phase::Switching(..)
             | Phase::Proving(_)
@@ -48,6 +48,7 @@ impl Update {
             Phase::Idle => "idle",
             Phase::Opening(_) => "opening",
             Phase::Fetching(_) => "fetching",
+            Phase::Waiting(_) => "waiting",
             Phase::Keeping(..) => "keeping",
             Phase::Warming(_) => "warming",
             Phase::Spending(..) => "spending",
@@ -73,10 +74,12 @@ impl Update {
             Phase::Fetching(Fetching { stale: Some(_), .. }) => {
                 Some("another address from the platform".to_owned())
             }
+            Phase::Waiting(waiting) => Some(window(waiting.opens)),
             Phase::Warming(warming) => Some(match &warming.step {
                 Warm::Starting => "the new worker to warm up".to_owned(),
                 Warm::Asking => "the device's consent to the switch".to_owned(),
                 Warm::PutOff(_, reason) => format!("the device's consent to the switch: {reason}"),
+                Warm::Shut(_, opens) => window(*opens),
                 Warm::Marking(_) => "the trial to be on the disk".to_owned(),
             }),
             Phase::Switching(..) => Some("the new worker to take over".to_owned()),
@@ -90,4 +93,8 @@ impl Update {
             _ => None,
         }
     }
+}
+
+fn window(opens: Wall) -> String {
+    format!("a maintenance window, which opens at {}", opens.rfc3339())
 }

@@ -16,6 +16,7 @@ mod metered;
 mod process;
 mod stories;
 mod sweep;
+mod timing;
 mod walk;
 
 use std::collections::BTreeMap;

@@ -319,6 +319,7 @@ fn only_the_part_of_the_job_in_the_record_outlives_a_start() {
             by: Origin::Cloud,
         },
         stage: Stage::Open,
+        at_once: false,
         verdict: None,
     };
     state
