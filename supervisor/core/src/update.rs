@@ -254,7 +254,7 @@ impl Update {
         match self.phase.clone() {
             Phase::Fetching(_) => self.tick_fetching(hands),
             Phase::Waiting(waiting) if now >= waiting.look => {
-                self.keep_fetched(waiting.slot, hands)
+                self.keep_fetched(waiting.slot, hands);
             }
             Phase::Warming(warming) => {
                 if let Warm::PutOff(until, _) | Warm::Shut(until, _) = &warming.step
