@@ -5,6 +5,7 @@
 
 mod download;
 mod footprint;
+mod live;
 mod process;
 
 /// What to measure.
@@ -37,6 +38,9 @@ pub(crate) enum BenchError {
     /// The download could not be measured.
     #[error(transparent)]
     Download(#[from] download::DownloadError),
+    /// By whoever sits in front of it.
+    #[error(transparent)]
+    Stopped(#[from] live::Stopped),
 }
 
 /// The ticks of the system's clock in a second, in which processor time is counted.

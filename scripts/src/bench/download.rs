@@ -5,7 +5,6 @@
 //! round of Hotplate's has a supervisor and a state folder of its own, so that nothing of a former round can be used. Linux
 //! only, because the numbers come from `/proc`.
 
-mod live;
 mod others;
 mod prepare;
 mod report;
@@ -13,11 +12,11 @@ mod round;
 mod web;
 
 use super::BenchError;
+use super::live::{self, Live, Stopped};
 use crate::needs::{self, Need};
 use crate::run;
 use crate::stage::Plan;
 use crate::workspace::Workspace;
-use live::Live;
 use others::Others;
 use report::{Figures, Rounds};
 use std::io;
@@ -137,8 +136,8 @@ pub(crate) enum DownloadError {
         log: String,
     },
     /// By Ctrl-C or a signal.
-    #[error("go on: it was asked to stop")]
-    Stopped,
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
 }
 
 /// Measures and prints.

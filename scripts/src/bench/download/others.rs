@@ -1,10 +1,10 @@
 //! `curl` and `md5sum`, measured as processes of their own: wall time, and the processor time the system counted for them.
 
-use super::live::stopped;
 use super::prepare::{Image, warm_memory};
 use super::web::Web;
 use super::{DownloadError, Way};
 use crate::bench::BenchError;
+use crate::bench::live::stopped;
 use crate::bench::process;
 use crate::run;
 use std::fs::{self, File};

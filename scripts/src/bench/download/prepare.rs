@@ -1,7 +1,7 @@
 //! What is there before the first round: room enough, and a file that nobody can compress.
 
-use super::live::{Live, stopped};
 use super::{DownloadError, web};
+use crate::bench::live::{Live, stopped};
 use crate::{paint, run};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};

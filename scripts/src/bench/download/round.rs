@@ -3,10 +3,10 @@
 //! Seen from outside, by what lies in the state folder, so that no log line need be trusted: a slot gets its name when the image
 //! has been fetched, verified, written and synced. The image is no worker, so that the update fails after that; nobody waits for it.
 
-use super::live::stopped;
 use super::prepare::{Image, warm_memory};
 use super::web::{self, Web};
 use super::{DownloadError, Way};
+use crate::bench::live::stopped;
 use crate::bench::{BenchError, process};
 use crate::paint;
 use crate::stage::{Plan, Stage};

@@ -1,11 +1,15 @@
 //! For whoever sits in front of it: what is being done, and a Ctrl-C that leaves nothing large behind.
 
-use super::DownloadError;
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Set by Ctrl-C; whoever waits looks at it, so that nothing large is left behind.
 static STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// By Ctrl-C or a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("go on: it was asked to stop")]
+pub(crate) struct Stopped;
 
 /// From now on Ctrl-C is noticed by [`stopped`] instead of ending us at once.
 pub(super) fn watch_for_stop() {
@@ -40,9 +44,9 @@ async fn asked_to_stop() -> io::Result<()> {
 }
 
 /// Fails after Ctrl-C.
-pub(super) fn stopped() -> Result<(), DownloadError> {
+pub(super) fn stopped() -> Result<(), Stopped> {
     if STOPPED.load(Ordering::Relaxed) {
-        return Err(DownloadError::Stopped);
+        return Err(Stopped);
     }
     Ok(())
 }
