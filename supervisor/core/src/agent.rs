@@ -49,8 +49,8 @@ pub struct Found {
     pub words: Vec<String>,
 }
 
-/// The brain.
-#[derive(Debug)]
+/// The brain. A copy of it goes on by itself: that is how a world is looked at from one place again and again.
+#[derive(Debug, Clone)]
 pub struct Agent {
     policy: Policy,
     topics: Topics,

@@ -22,7 +22,7 @@ pub enum Reason {
 }
 
 /// The set of reasons and the next report.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Cadence {
     reasons: BTreeSet<Reason>,
     last: Option<Ticks>,

@@ -40,7 +40,7 @@ pub struct Scene<'a> {
 }
 
 /// All lives of workers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Crew {
     lives: Vec<Life>,
     next_tenure: u64,

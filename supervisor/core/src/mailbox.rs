@@ -28,7 +28,7 @@ const THROTTLED: u32 = 429;
 /// Our code for "the worker did not answer"; the device's own codes begin at 100000.
 const NO_ANSWER: u32 = 100_000;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Held {
     id: Id,
     reply_topic: String,
@@ -38,7 +38,7 @@ struct Held {
 }
 
 /// Requests of the cloud that are not answered yet.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Mailbox {
     held: VecDeque<Held>,
 }

@@ -88,7 +88,7 @@ enum Message {
 }
 
 /// What must reach the cloud.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Outbox {
     topics: Topics,
     module: Option<String>,

@@ -28,7 +28,7 @@ enum State {
 }
 
 /// The one connection to the platform.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Session {
     state: State,
     backoff: Backoff,

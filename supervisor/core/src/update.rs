@@ -89,7 +89,7 @@ pub enum Told {
 }
 
 /// The update under way, if any.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Update {
     phase: Phase,
     waiting: Option<Wanted>,

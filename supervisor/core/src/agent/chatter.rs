@@ -9,7 +9,7 @@ use crate::{
 const LINES: u32 = 20;
 
 /// Bounds what others can make the log say.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Chatter {
     bucket: Bucket,
     swallowed: u64,

@@ -19,7 +19,7 @@ const TIDY_AGAIN: Duration = Duration::from_secs(30);
 const MOST_DIGESTS: usize = 8;
 
 /// The brain's copy of the record, and the saves under way.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Ledger {
     /// The truth as it will be once every save has ended.
     pub record: Record,

@@ -188,7 +188,7 @@ impl World {
         let there = self.durable.disk.parts[&job.0];
         if let Some(fault) = fault {
             self.fetches.under_way.remove(&job);
-            self.tell(Event::FetchFailed { job, fault });
+            self.deliver(Event::FetchFailed { job, fault });
         } else if there == SIZE {
             self.fetch_ends(&order);
         } else if let Source::Blocks { stream_id, file_id } = order.files[0].source {
@@ -201,7 +201,7 @@ impl World {
             };
             self.fetches.waiting.insert(job, block);
             self.fetches.paid += 1;
-            self.tell(Event::BlockWanted { job, block });
+            self.deliver(Event::BlockWanted { job, block });
         }
     }
 

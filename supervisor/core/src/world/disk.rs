@@ -115,7 +115,7 @@ impl Disk {
 }
 
 /// Downloads under way; gone with the power.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Fetches {
     pub(crate) under_way: BTreeMap<JobId, (FetchOrder, Option<FetchFault>)>,
     /// Every address that was fetched from, in order.
@@ -176,13 +176,13 @@ impl World {
         match (step, fault) {
             (3, Some(fault)) => {
                 self.fetches.under_way.remove(&job);
-                self.tell(Event::FetchFailed { job, fault });
+                self.deliver(Event::FetchFailed { job, fault });
             }
             (5, _) => self.fetch_ends(&order),
             _ => {
                 let on_disk = u64::from(step) * SIZE / 4;
                 self.later(100, Happening::FetchStep(job, step + 1));
-                self.tell(Event::FetchProgress { job, on_disk });
+                self.deliver(Event::FetchProgress { job, on_disk });
             }
         }
     }

@@ -59,7 +59,7 @@ impl Behaviour {
 }
 
 /// One process.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Process {
     pub(crate) slot: Slot,
     pub(crate) behaviour: Behaviour,

@@ -29,7 +29,8 @@ fn offered() -> World {
 fn hasten(world: &mut World) -> bool {
     let mut out = Vec::new();
     let hastened = world.agent.hasten(world.clock(), &mut out);
-    world.carry_out(out);
+    world.ask_for(out);
+    world.carry_out();
     hastened
 }
 
