@@ -43,6 +43,7 @@ impl Hands {
             Command::Disconnect => self.cloud.disconnect(),
             Command::Fetch(order) => self.fetch.start(order),
             Command::Block { job, offset, bytes } => self.fetch.block(job, offset, bytes),
+            Command::HoldFetch { job } => self.fetch.hold(job),
             Command::AbandonFetch { job } => self.fetch.abandon(job),
             Command::Save { save, record } => self.store.save(save, record),
             Command::RemoveSlot { slot } => self.store.remove(slot),

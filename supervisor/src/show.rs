@@ -24,6 +24,7 @@ pub(crate) fn answered(version: &Version, answered: &Answered) -> String {
         Answered::Running => "runs already",
         Answered::UnderWay => "is being installed already; `supervisor status` shows how it goes",
         Answered::Waits => "is looked at when the update under way has ended",
+        Answered::Paused => "is looked at after `supervisor resume`",
         Answered::Refused { why } => why,
     };
     format!("version {version} {words}\n")

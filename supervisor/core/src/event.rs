@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `Connect` | `CloudUp` or `CloudDown` |
 //! | `Publish` with a ticket | `Published`, or `CloudDown`, after which it must be published again |
-//! | `Fetch` | any number of `FetchProgress`, then `Fetched` or `FetchFailed`; nothing after `AbandonFetch` |
+//! | `Fetch` | any number of `FetchProgress`, then `Fetched` or `FetchFailed`; nothing but the last words under way after `HoldFetch` and `AbandonFetch` |
 //! | `Fetch` of a file in blocks | also `BlockWanted`, each of which waits for one `Block`, for as long as that takes |
 //! | `Save` | `Saved` or `SaveFailed`, in order |
 //! | `Spawn` | `Spawned` (then, once, `Exited`), `SpawnFailed` or `SlotDamaged` |
@@ -18,11 +18,12 @@ use serde::{Deserialize, Serialize};
 use worker_protocol::v1::{FromWorker, ToWorker};
 
 use crate::{
-    alink::{codec::Digest, topics::Subscription, version::Version},
-    record::{FileName, Origin, Record, Slot, Source, Wanted, WantedFile},
+    alink::{topics::Subscription, version::Version},
+    record::{FileName, Record, Slot, WantedFile},
     status::Status,
 };
 pub use crate::{
+    operator::{Answered, Effect, LocalFile},
     outcome::FetchFault,
     record::{JobId, SlotId},
 };
@@ -217,7 +218,12 @@ pub enum Command {
         /// At least one byte, and no more than were wanted.
         bytes: Vec<u8>,
     },
-    /// Stop fetching and remove what is there of it.
+    /// Stop fetching and keep what is there of it for a later `Fetch`.
+    HoldFetch {
+        /// Whose.
+        job: JobId,
+    },
+    /// Stop fetching and remove what is there of it, also if nothing is being fetched.
     AbandonFetch {
         /// Whose.
         job: JobId,
@@ -333,41 +339,16 @@ pub enum Request {
     Status,
     /// Install this file.
     Update(LocalFile),
-}
-
-/// An image an operator brings, on this machine or on a medium in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LocalFile {
-    /// Its absolute path. A publisher's signature lies beside it, with `.minisig` behind the name.
-    pub path: String,
-    /// The version it is.
-    pub version: Version,
-    /// Its length in bytes.
-    pub size: u64,
-    /// Its digest, as the operator's program found it.
-    pub digest: Digest,
-    /// May it be older than what runs?
-    pub allow_downgrade: bool,
-}
-
-impl LocalFile {
-    /// It as something wanted.
-    #[must_use]
-    pub fn wanted(self) -> Wanted {
-        let allow_downgrade = self.allow_downgrade;
-        Wanted {
-            version: self.version,
-            files: vec![WantedFile {
-                name: None,
-                size: self.size,
-                source: Source::Path(self.path),
-                digests: vec![self.digest],
-                digest_sign: None,
-                seal: None,
-            }],
-            by: Origin::Operator { allow_downgrade },
-        }
-    }
+    /// Hold whatever can be held, and begin nothing, until `Resume`.
+    Pause,
+    /// Go on where it stood.
+    Resume,
+    /// End the update under way, and stay with what ran.
+    Cancel,
+    /// Go back to the version before.
+    Rollback,
+    /// Take this version again, whatever was held against it.
+    Release(Version),
 }
 
 /// What is answered over the control socket.
@@ -378,24 +359,12 @@ pub enum Reply {
     Status(Box<Status>),
     /// What becomes of an image an operator brought.
     Update(Answered),
-}
-
-/// What becomes of an image an operator brought.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Answered {
-    /// Its update has begun.
-    Begun,
-    /// This version runs already.
-    Running,
-    /// This very update is under way.
-    UnderWay,
-    /// It is looked at when the update under way has ended.
-    Waits,
-    /// It is not installed.
-    Refused {
-        /// Why.
-        why: String,
+    /// What becomes of `Pause`, `Resume`, `Cancel`, `Rollback` and `Release`.
+    Wish {
+        /// What.
+        effect: Effect,
+        /// Is it on the disk? If not, a power cut may undo it, until the disk takes it.
+        on_disk: bool,
     },
 }
 

@@ -11,6 +11,7 @@ pub mod crew;
 pub mod event;
 pub mod mailbox;
 pub mod maintenance;
+pub mod operator;
 pub mod outbox;
 pub mod outcome;
 pub mod plan;

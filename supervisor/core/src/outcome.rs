@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::record::Hold;
+
 /// Why an update ended without success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
@@ -62,6 +64,15 @@ pub enum Outcome {
         /// How often it was started.
         starts: u32,
     },
+    /// An operator cancelled the update.
+    Cancelled,
+    /// An operator went back to the version before.
+    RolledBack,
+    /// An operator does not want this version.
+    Held {
+        /// Since when.
+        by: Hold,
+    },
 }
 
 impl Outcome {
@@ -100,7 +111,10 @@ impl Outcome {
             | Self::AgainstPolicy { .. }
             | Self::NotActivated { .. }
             | Self::NotProved { .. }
-            | Self::Quarantined { .. } => -1,
+            | Self::Quarantined { .. }
+            | Self::Cancelled
+            | Self::RolledBack
+            | Self::Held { .. } => -1,
         }
     }
 }
@@ -124,6 +138,9 @@ impl std::fmt::Display for Outcome {
             Self::Quarantined { starts } => {
                 write!(f, "this build failed {starts} times and is quarantined")
             }
+            Self::Cancelled => write!(f, "cancelled by the operator"),
+            Self::RolledBack => write!(f, "rolled back by the operator"),
+            Self::Held { by } => write!(f, "this version is quarantined: {by}"),
         }
     }
 }

@@ -6,8 +6,10 @@
 //! know must never cost it the slot it could run.
 
 pub mod generation;
+mod held;
 mod ledger;
 mod name;
+mod quarantine;
 #[cfg(test)]
 mod tests;
 mod wanted;
@@ -15,6 +17,7 @@ mod wanted;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 pub use self::{
+    held::{Held, Hold},
     ledger::Ledger,
     name::{FileName, NameFault},
     wanted::{Origin, Package, SlotFile, Source, Wanted, WantedFile},
@@ -30,6 +33,9 @@ pub const MOST_STRIKES: usize = 32;
 
 /// How many outcomes may be owed to the cloud; the oldest is dropped first.
 pub const MOST_OWED: usize = 32;
+
+/// How many versions an operator may hold back; the oldest is forgotten first.
+pub const MOST_HELD: usize = 16;
 
 /// The durable truth.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -58,6 +64,18 @@ pub struct Record {
     /// How the last update ended.
     #[serde(deserialize_with = "lenient")]
     pub last_outcome: Option<Ended>,
+    /// Does nothing go on or begin until an operator says so?
+    #[serde(
+        deserialize_with = "lenient_or_default",
+        skip_serializing_if = "std::ops::Not::not"
+    )]
+    pub paused: bool,
+    /// Versions that are not taken from the platform until an operator says so.
+    #[serde(
+        deserialize_with = "lenient_list",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub held: Vec<Held>,
 }
 
 /// An immutable folder with one verified worker.
@@ -167,6 +185,13 @@ pub fn same(a: &[Digest], b: &[Digest]) -> bool {
 fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
     let found = serde_json::Value::deserialize(from)?;
     Ok(serde_json::from_value(found).unwrap_or_default())
+}
+
+/// A value that cannot be understood is the default.
+fn lenient_or_default<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
+    from: D,
+) -> Result<T, D::Error> {
+    Ok(lenient(from)?.unwrap_or_default())
 }
 
 /// Elements that cannot be understood are left out.

@@ -15,6 +15,12 @@ pub struct Status {
     pub version: Option<String>,
     /// The version wanted by the update under way.
     pub wanted: Option<String>,
+    /// Does nothing go on or begin until an operator says `resume`?
+    pub paused: bool,
+    /// The version of an offer that waits for its turn.
+    pub waiting: Option<String>,
+    /// Versions that are not taken until an operator says `release`.
+    pub quarantined: Vec<Quarantined>,
     /// What the cloud is told as `ota_status`.
     pub ota_status: String,
     /// Percent of the image on the disk, 0 to 100.
@@ -44,6 +50,16 @@ pub struct Status {
     pub respawns: u64,
     /// How many strangers were refused on the local socket.
     pub strangers: u64,
+}
+
+/// A version that is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Quarantined {
+    /// Which.
+    pub version: String,
+    /// Why, in words.
+    pub why: String,
 }
 
 /// One life of a worker.

@@ -116,6 +116,13 @@ impl Update {
         }
     }
 
+    /// The version of the remembered offer.
+    #[must_use]
+    pub fn waiting_for(&self) -> Option<String> {
+        let waiting = self.waiting.as_ref();
+        waiting.map(|wanted| wanted.version.to_string())
+    }
+
     /// Is nothing under way?
     #[must_use]
     pub fn is_idle(&self) -> bool {

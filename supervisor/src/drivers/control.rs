@@ -16,7 +16,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use supervisor_core::{
-    event::{Answered, Asker, Event, Reply, Request},
+    event::{Answered, Asker, Effect, Event, Reply, Request},
     status::Status,
 };
 use tokio::{
@@ -62,6 +62,13 @@ pub(crate) enum Answer {
     Update {
         /// What.
         update: Answered,
+    },
+    /// What becomes of a wish.
+    Wish {
+        /// What.
+        effect: Effect,
+        /// Is it on the disk?
+        on_disk: bool,
     },
     /// The question could not be answered.
     Refused {
@@ -122,6 +129,7 @@ impl Control {
                 Answer::Status { status, supervisor }
             }
             Reply::Update(update) => Answer::Update { update },
+            Reply::Wish { effect, on_disk } => Answer::Wish { effect, on_disk },
         };
         // Fails only when the asker has just given up.
         let _ = waiting.send(answer);

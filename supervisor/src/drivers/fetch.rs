@@ -33,7 +33,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 use self::{
     allowance::Account,
     brief::{Brief, Outlet},
-    errand::Errand,
+    errand::{Errand, Leave},
     part::Part,
 };
 use super::{Events, store::layout::Layout};
@@ -56,10 +56,23 @@ struct Current {
     parts: Vec<PathBuf>,
     /// Where blocks go that it waits for.
     outlet: Outlet,
-    /// A word on it means that the part is to go as well.
-    leave: oneshot::Sender<()>,
+    /// Takes a word why it is left.
+    leave: oneshot::Sender<Leave>,
     /// The part, if it can be gone on with as it is.
     ended: JoinHandle<Option<Part>>,
+}
+
+impl Current {
+    /// A try that nobody hears of any more. The next download waits for its end, as it may use the same file.
+    fn ending(job: JobId, parts: Vec<PathBuf>, ended: JoinHandle<Option<Part>>) -> Self {
+        Self {
+            job,
+            parts,
+            outlet: brief::channel().0,
+            leave: oneshot::channel().0,
+            ended,
+        }
+    }
 }
 
 impl Fetch {
@@ -109,34 +122,46 @@ impl Fetch {
         }
     }
 
-    /// Stops a download; what is there of it is removed.
+    /// Stops a download; what is there of it stays for the next one.
+    pub(crate) fn hold(&mut self, job: JobId) {
+        if let Some(current) = self.current.take_if(|current| current.job == job) {
+            // Fails only when the try has ended.
+            let _ = current.leave.send(Leave::Held);
+            self.current = Some(Current::ending(job, current.parts, current.ended));
+        }
+    }
+
+    /// Stops a download; what is there of it is removed. That may have been left by a former process.
     pub(crate) fn abandon(&mut self, job: JobId) {
-        let Some(current) = self.current.take_if(|current| current.job == job) else {
-            return;
+        let (parts, former) = match self.current.take() {
+            Some(Current {
+                job: its,
+                parts,
+                leave,
+                ended,
+                ..
+            }) if its == job => {
+                // Fails only when the try has ended.
+                let _ = leave.send(Leave::Abandoned);
+                (Some(parts), Some(ended))
+            }
+            other => (None, other.map(|other| other.ended)),
         };
-        let Current {
-            parts,
-            leave,
-            ended,
-            ..
-        } = current;
-        // Fails only when the try has ended.
-        let _ = leave.send(());
-        let places = parts.clone();
+        let known = parts.clone().unwrap_or_default();
+        let folder = self.layout.parts();
         let ended = tokio::spawn(async move {
-            // Closed before they are removed, as some systems want it.
-            drop(ended.await);
+            if let Some(former) = former {
+                // Closed before they are removed, as some systems want it.
+                drop(former.await);
+            }
             // Fails only when the runtime is ending; what stays is removed at the next start.
-            let _ = tokio::task::spawn_blocking(move || part::remove_all(&places)).await;
+            let _ = tokio::task::spawn_blocking(move || {
+                // There is one job at a time: what a former process left is this one's or nobody's.
+                part::remove_all(&parts.unwrap_or_else(|| part::all_in(&folder)));
+            })
+            .await;
             None
         });
-        // The next download waits for the end of this one, as it may use the same file.
-        self.current = Some(Current {
-            job,
-            parts,
-            outlet: brief::channel().0,
-            leave: oneshot::channel().0,
-            ended,
-        });
+        self.current = Some(Current::ending(job, known, ended));
     }
 }

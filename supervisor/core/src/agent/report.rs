@@ -167,6 +167,9 @@ impl Agent {
                 .job
                 .as_ref()
                 .map(|job| job.wanted.version.to_string()),
+            paused: record.paused,
+            waiting: self.update.as_ref().and_then(Update::waiting_for),
+            quarantined: self.ledger.quarantined(self.policy.tries),
             ota_status: own.status.to_owned(),
             ota_progress: own.progress,
             awaited: self.update.as_ref().and_then(Update::awaited),

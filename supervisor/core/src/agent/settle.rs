@@ -3,7 +3,7 @@
 use super::{Agent, note, scene};
 use crate::{
     cadence::Reason,
-    event::{Answered, Asker, Command, Grade, LocalFile, Reply, Request},
+    event::{Answered, Asker, Command, Effect, Grade, LocalFile, Reply, Request},
     outbox::Report,
     plan::Verdict,
     time::Now,
@@ -110,6 +110,15 @@ impl Agent {
         let reply = match request {
             Request::Status => Reply::Status(Box::new(self.status(now))),
             Request::Update(file) => Reply::Update(self.update_from(file, now, out)),
+            Request::Pause
+            | Request::Resume
+            | Request::Cancel
+            | Request::Rollback
+            | Request::Release(_) => {
+                let why = "this supervisor does not know how yet".to_owned();
+                let (effect, on_disk) = (Effect::Refused { why }, false);
+                Reply::Wish { effect, on_disk }
+            }
         };
         out.push(Command::Answer { asker, reply });
     }

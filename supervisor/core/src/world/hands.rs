@@ -48,6 +48,10 @@ impl World {
             Command::Disconnect => self.durable.cloud.power_cut(),
             Command::Fetch(order) => self.fetch(order),
             Command::Block { job, offset, bytes } => self.take_block(job, offset, &bytes),
+            Command::HoldFetch { job } => {
+                self.fetches.under_way.remove(&job);
+                self.fetches.waiting.remove(&job);
+            }
             Command::AbandonFetch { job } => {
                 self.fetches.under_way.remove(&job);
                 self.fetches.waiting.remove(&job);

@@ -31,6 +31,15 @@ use crate::drivers::store::{
     layout::Layout,
 };
 
+/// Why a try is left before its end. One whose sender is gone makes way for the next try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// It is gone on with later: what was had stays, and what is complete is told.
+    Held,
+    /// What was had goes, too.
+    Abandoned,
+}
+
 /// One try of a download.
 pub(super) struct Errand {
     pub(super) brief: Brief,
@@ -42,7 +51,7 @@ impl Errand {
     /// Ends with the part that can be gone on with as it is, if there is one.
     pub(super) async fn run(
         self,
-        mut left: oneshot::Receiver<()>,
+        mut left: oneshot::Receiver<Leave>,
         former: Option<JoinHandle<Option<Part>>>,
     ) -> Option<Part> {
         let job = self.brief.order.job;
@@ -57,7 +66,17 @@ impl Errand {
         );
         let ended = tokio::select! {
             biased;
-            _ = &mut left => return None,
+            word = &mut left => {
+                if word != Ok(Leave::Held) {
+                    return None;
+                }
+                allowance.rest().await;
+                part = part.filter(Part::sink_is_whole);
+                if let Some(part) = &mut part {
+                    self.put_down(part, &mut allowance).await;
+                }
+                return part.filter(Part::sink_is_whole);
+            }
             ended = self.bring_all(&mut part, &mut allowance) => ended,
         };
         allowance.rest().await;
@@ -79,7 +98,13 @@ impl Errand {
             Ok(sums) => match self.to_slot(sums).await {
                 Ok(slot) => {
                     allowance.close().await;
-                    if left.try_recv() != Err(TryRecvError::Empty) {
+                    let word = left.try_recv();
+                    if word == Ok(Leave::Held) {
+                        // What is complete is no longer held.
+                        let _ = self.brief.events.send(Event::Fetched { job, slot }).await;
+                        return None;
+                    }
+                    if word != Err(TryRecvError::Empty) {
                         let folder = self.layout.slot(&slot);
                         // One that stays is found at the next start, and removed then.
                         let _ = tokio::task::spawn_blocking(move || remove_if_there(&folder)).await;

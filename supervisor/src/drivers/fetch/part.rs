@@ -171,6 +171,15 @@ fn read(part: &Path, size: u64) -> Option<PartNote> {
     (note.form == FORM && note.size == size).then_some(note)
 }
 
+/// Every part in this folder.
+pub(crate) fn all_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths
+        .filter(|path| path.extension().is_some_and(|it| it == "part"))
+        .collect()
+}
+
 /// Removes parts and what lies beside them. What stays is removed at the next start.
 pub(crate) fn remove_all(parts: &[PathBuf]) {
     for part in parts {
