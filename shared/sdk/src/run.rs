@@ -147,17 +147,20 @@ fn take_name() {
     }
 }
 
-/// An interrupt from the keyboard reaches the supervisor too, which then asks in order; only a request to end is obeyed.
+/// An interrupt from the keyboard reaches the supervisor too, which then asks in order; only a request to end is obeyed. A stopped worker
+/// whose supervisor dies is hung up on by the system and made to go on: the end of its leash tells it what to do, and it must live to do it.
 #[cfg(unix)]
 fn listen_for_signals(ender: watch::Sender<Option<End>>) -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut interrupts = signal(SignalKind::interrupt())?;
+    let mut hangups = signal(SignalKind::hangup())?;
     let mut terminations = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
         loop {
             tokio::select! {
                 _ = interrupts.recv() => {}
+                _ = hangups.recv() => {}
                 _ = terminations.recv() => {
                     ender.send_replace(Some(End::Terminated));
                 }

@@ -98,7 +98,7 @@ fn main() -> ExitCode {
         the_end_of_its_stdin_makes_the_device_safe().await;
         a_panic_of_the_device_ends_it_with_another_code().await;
         #[cfg(unix)]
-        a_signal_to_end_makes_the_device_safe_and_an_interrupt_does_nothing().await;
+        a_signal_to_end_makes_the_device_safe_and_an_interrupt_or_a_hangup_does_nothing().await;
         #[cfg(target_os = "linux")]
         its_process_is_called_as_its_program().await;
     });
@@ -196,13 +196,15 @@ async fn a_panic_of_the_device_ends_it_with_another_code() {
 }
 
 #[cfg(unix)]
-async fn a_signal_to_end_makes_the_device_safe_and_an_interrupt_does_nothing() {
+async fn a_signal_to_end_makes_the_device_safe_and_an_interrupt_or_a_hangup_does_nothing() {
     let mut worker = Worker::active().await;
-    worker.signal("INT");
-    assert!(matches!(
-        worker.ask(Ask::MayI).await,
-        Some(Done::Consent(_))
-    ));
+    for signal in ["INT", "HUP"] {
+        worker.signal(signal);
+        assert!(matches!(
+            worker.ask(Ask::MayI).await,
+            Some(Done::Consent(_))
+        ));
+    }
     worker.signal("TERM");
     let (code, words) = worker.end().await;
     assert_eq!(code, Some(Exit::Done as i32), "{words}");
