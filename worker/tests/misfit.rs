@@ -210,6 +210,29 @@ async fn never_hello_never_connects_and_leaves_with_the_leash() {
 }
 
 #[tokio::test]
+async fn outstay_stays_when_the_leash_has_ended() {
+    let mut stage = Stage::set(r#""do":"outstay""#);
+    drop(stage.child.stdin.take());
+    let journal = stage.folder.path().join("journal");
+    let stays = async {
+        while !std::fs::read_to_string(&journal).is_ok_and(|text| text.contains("\"stays\"")) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, stays).await.unwrap();
+    let stayed = timeout(Duration::from_millis(100), wait_for_end(&mut stage.child));
+    assert!(stayed.await.is_err(), "it has gone");
+    stage.child.kill().unwrap();
+    stage.child.wait().unwrap();
+}
+
+async fn wait_for_end(child: &mut Child) {
+    while child.try_wait().unwrap().is_none() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
 async fn exit_at_once_exits_with_3() {
     let (status, _) = Stage::set(r#""do":"exit-at-once""#).exit().await;
     assert_eq!(status.code(), Some(3));

@@ -53,6 +53,11 @@ fn obey(orders: Orders) -> ExitCode {
             stranger::wait_for_the_leash();
             ExitCode::SUCCESS
         }
+        Deed::Outstay => {
+            journal.note("stays");
+            stranger::outstay_the_leash();
+            ExitCode::SUCCESS
+        }
         Deed::ExitAtOnce => ExitCode::from(3),
         Deed::ConnectAndBeSilent
         | Deed::GarbageFrame

@@ -16,9 +16,9 @@ pub(crate) const USAGE: &str = "\
 this worker misbehaves as its image says; make an image with
   misfit --stamp <this program> <out> '{\"version\":\"1.0.8\",\"do\":\"never-hello\"}'
 keys: version, do, and if wanted: says (the version its hello names), after_ms, times, instead, reason, journal, ticks
-do:   behave, never-hello, connect-and-be-silent, exit-at-once, unfit, never-ready, fail-activate, hang-activate,
-      die-while-proving, hang-while-proving, unwell-while-proving, other-version, keep-handover, later,
-      garbage-frame, too-long-frame, truncated-frame, stale-token";
+do:   behave, never-hello, outstay, connect-and-be-silent, exit-at-once, unfit, never-ready, fail-activate,
+      hang-activate, die-while-proving, hang-while-proving, unwell-while-proving, other-version, keep-handover,
+      later, garbage-frame, too-long-frame, truncated-frame, stale-token";
 
 const MARK: &[u8; 9] = b"HOTMISFIT";
 const TAIL: usize = 4 + MARK.len();
@@ -75,6 +75,8 @@ pub(crate) enum Deed {
     Behave,
     /// Run, and never connect.
     NeverHello,
+    /// The same, and stay when the supervisor has gone, for at most ten minutes.
+    Outstay,
     /// Connect, and say nothing.
     ConnectAndBeSilent,
     /// Exit with code 3 before anything else.
