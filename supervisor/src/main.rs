@@ -33,7 +33,7 @@ use crate::{
         control::{self, Answer, AskError, Control},
         fetch::Fetch,
         link::Link,
-        process::Processes,
+        process::{Processes, orphans, pidfile::PidFiles},
         signal::Wishes,
         store::{Contents, OpenError, State, Store, layout::Layout},
     },
@@ -248,6 +248,8 @@ async fn run(config: Config) -> Result<(), Failure> {
         policy: config.policy,
         seed: getrandom::u64().map_err(|why| unexpected(&why))?,
     };
+    let pids = PidFiles::of(layout.pids());
+    orphans::see_off(pids.clone()).await;
     let mut agent = Agent::new(setup);
     let mut commands = Vec::new();
     let found = Found {
@@ -260,7 +262,7 @@ async fn run(config: Config) -> Result<(), Failure> {
     let mut hands = Hands {
         cloud: Cloud::new(config.cloud, events.clone()),
         fetch: Fetch::new(config.fetch, layout.clone(), events.clone()),
-        processes: Processes::new(config.worker, events.clone()),
+        processes: Processes::new(config.worker, pids, events.clone()),
         store: Store::start(state, events),
         link,
         control,

@@ -5,7 +5,10 @@
 //! that a worker gone mad cannot fill the supervisor's memory or drown its log.
 
 mod birth;
+mod birthmark;
+pub(crate) mod orphans;
 mod output;
+pub(crate) mod pidfile;
 #[cfg(unix)]
 #[path = "process/unix.rs"]
 mod system;
@@ -20,7 +23,10 @@ use std::{collections::HashMap, io, time::Duration};
 use supervisor_core::event::{Event, Tenure};
 use tokio::{io::AsyncWriteExt, process::Child, sync::oneshot};
 
-use self::birth::{Birth, Unborn};
+use self::{
+    birth::{Birth, Unborn},
+    pidfile::PidFiles,
+};
 use super::{Events, report, store::verify::Manifest};
 use crate::config::Worker;
 
@@ -31,14 +37,17 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Processes {
     settings: Worker,
+    files: PidFiles,
     events: Events,
     alive: HashMap<Tenure, oneshot::Sender<()>>,
 }
 
 impl Processes {
-    pub(crate) fn new(settings: Worker, events: Events) -> Self {
+    /// None runs yet, and none of a former supervisor any more.
+    pub(crate) fn new(settings: Worker, files: PidFiles, events: Events) -> Self {
         Self {
             settings,
+            files,
             events,
             alive: HashMap::new(),
         }
@@ -61,6 +70,7 @@ impl Processes {
         let life = Life {
             tenure,
             leash,
+            files: self.files.clone(),
             events: self.events.clone(),
         };
         let birth = Birth {
@@ -102,6 +112,7 @@ impl Order {
 struct Life {
     tenure: Tenure,
     leash: String,
+    files: PidFiles,
     events: Events,
 }
 
@@ -121,6 +132,7 @@ impl Life {
         let tenure = self.tenure;
         // Without an id the process has been waited for already, which only this task does.
         let pid = child.id().unwrap_or_default();
+        self.files.write(pid).await;
         let _ = self.events.send(Event::Spawned { tenure, pid }).await;
         let mut leash = child.stdin.take();
         if let Some(leash) = &mut leash {
@@ -145,6 +157,7 @@ impl Life {
             }
         };
         drop(leash);
+        self.files.strike(pid);
         for pipe in [stdout, stderr].into_iter().flatten() {
             let abort = pipe.abort_handle();
             if tokio::time::timeout(LAST_WORDS, pipe).await.is_err() {

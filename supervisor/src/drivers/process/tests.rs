@@ -34,6 +34,11 @@ fn plays_the_child_when_told_to() {
 }
 
 fn processes(part: &str) -> (Processes, mpsc::Receiver<Event>) {
+    // Nobody is to be known by a next supervisor.
+    processes_in(PathBuf::from("no-such-folder"), part)
+}
+
+fn processes_in(pids: PathBuf, part: &str) -> (Processes, mpsc::Receiver<Event>) {
     let (events, happened) = mpsc::channel(8);
     let secret = (SECRET_VARIABLE.to_owned(), "sesame".to_owned());
     let settings = Worker {
@@ -46,7 +51,10 @@ fn processes(part: &str) -> (Processes, mpsc::Receiver<Event>) {
         .to_vec(),
         env: BTreeMap::from([(PART.to_owned(), part.to_owned()), secret]),
     };
-    (Processes::new(settings, events), happened)
+    (
+        Processes::new(settings, PidFiles::of(pids), events),
+        happened,
+    )
 }
 
 fn itself() -> Manifest {
@@ -110,6 +118,24 @@ async fn a_worker_gets_its_leash_and_never_the_secret_and_its_exit_is_told_once(
     processes.kill(TENURE);
     drop(processes);
     assert_eq!(happened.recv().await, None);
+}
+
+#[tokio::test]
+async fn a_worker_is_written_down_for_as_long_as_it_lives() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut processes, mut happened) = processes_in(folder.path().to_owned(), "wait");
+    processes.spawn(TENURE, itself(), Ok(LEASH.to_owned()));
+    let pid = spawned(&mut happened).await;
+    let file = folder.path().join(pid.to_string());
+    let mark = birthmark::look(pid).unwrap().mark;
+    assert_eq!(fs::read_to_string(&file).unwrap(), mark);
+    processes.kill(TENURE);
+    assert!(matches!(happened.recv().await, Some(Event::Exited { .. })));
+    let begun = std::time::Instant::now();
+    while file.exists() {
+        assert!(begun.elapsed().as_secs() < 30, "it stays");
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ impl Layout {
             // Absolute, so that a worker's program is found whatever folder is the current one.
             root: std::path::absolute(root)?,
         };
-        for folder in [layout.slots(), layout.parts(), layout.run()] {
+        for folder in [layout.slots(), layout.parts(), layout.run(), layout.pids()] {
             make_private(&folder)?;
         }
         Ok(layout)
@@ -87,6 +87,11 @@ impl Layout {
 
     pub(crate) fn run(&self) -> PathBuf {
         self.root.join("run")
+    }
+
+    /// Where it is written down which worker processes run.
+    pub(crate) fn pids(&self) -> PathBuf {
+        self.run().join("pids")
     }
 
     pub(crate) fn slot(&self, slot: &Slot) -> PathBuf {

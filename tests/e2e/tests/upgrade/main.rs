@@ -27,6 +27,8 @@ mod model;
 #[cfg(test)]
 mod offers;
 #[cfg(test)]
+mod orphans;
+#[cfg(test)]
 mod packages;
 #[cfg(test)]
 mod platform_key;
