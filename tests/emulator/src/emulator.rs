@@ -75,13 +75,9 @@ impl Emulator {
 
     /// Creates a product with a secret for dynamic registration (`None` switches it off), or changes an existing one.
     pub fn add_product(&self, product_key: &str, secret: Option<&str>) {
-        self.0.shared.act(|world, _| {
-            world
-                .products
-                .entry(product_key.to_owned())
-                .or_default()
-                .secret = secret.map(str::to_owned);
-        });
+        self.0
+            .shared
+            .act(|world, _| world.add_product(product_key, secret));
     }
 
     /// Creates a device, and its product if need be; gives an existing device this secret.

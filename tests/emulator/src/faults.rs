@@ -197,13 +197,17 @@ struct Armed {
 
 /// All faults that were ever set.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(BTreeMap<FaultName, Armed>);
+pub(crate) struct Faults {
+    armed: BTreeMap<FaultName, Armed>,
+    /// What struck and has not been told yet.
+    fresh: Vec<FaultName>,
+}
 
 impl Faults {
     pub(crate) fn set(&mut self, fault: Fault) {
         let struck = self.struck(fault.name);
         let once = fault.name.passes().then_some(1);
-        self.0.insert(
+        self.armed.insert(
             fault.name,
             Armed {
                 left: fault.count.or(once),
@@ -218,26 +222,34 @@ impl Faults {
     }
 
     pub(crate) fn clear(&mut self, name: FaultName) {
-        if let Some(armed) = self.0.get_mut(&name) {
+        if let Some(armed) = self.armed.get_mut(&name) {
             armed.state.set = false;
         }
     }
 
     pub(crate) fn is_set(&self, name: FaultName) -> bool {
-        self.0.get(&name).is_some_and(|armed| armed.state.set)
+        self.armed.get(&name).is_some_and(|armed| armed.state.set)
     }
 
     pub(crate) fn struck(&self, name: FaultName) -> u64 {
-        self.0.get(&name).map_or(0, |armed| armed.state.struck)
+        self.armed.get(&name).map_or(0, |armed| armed.state.struck)
     }
 
     pub(crate) fn states(&self) -> Vec<FaultState> {
-        self.0.values().map(|armed| armed.state.clone()).collect()
+        self.armed
+            .values()
+            .map(|armed| armed.state.clone())
+            .collect()
+    }
+
+    /// Which faults struck since this was asked last, in order.
+    pub(crate) fn fresh_strikes(&mut self) -> Vec<FaultName> {
+        std::mem::take(&mut self.fresh)
     }
 
     /// Asks, at an occasion, whether the fault strikes; counts it if so.
     pub(crate) fn strike(&mut self, name: FaultName) -> Option<Strike> {
-        let armed = self.0.get_mut(&name)?;
+        let armed = self.armed.get_mut(&name)?;
         if !armed.state.set
             || armed.left == Some(0)
             || !armed.random.chance(armed.state.fault.chance)
@@ -246,6 +258,7 @@ impl Faults {
         }
         armed.left = armed.left.map(|left| left - 1);
         armed.state.struck += 1;
+        self.fresh.push(name);
         Some(Strike {
             n: armed.state.fault.n,
             to: armed.state.fault.to.clone(),

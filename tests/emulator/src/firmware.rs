@@ -13,6 +13,7 @@ use sha2::Sha256;
 
 use crate::login::keyed_digest;
 use crate::minisig::{Carrier, Minisig};
+use crate::platform::Changed;
 use crate::shared::Shared;
 use crate::wire::{base64, hex};
 
@@ -130,7 +131,7 @@ impl Package {
 }
 
 /// A package the emulator has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Firmware {
     /// Its number, used in jobs and URLs.
     pub id: u64,
@@ -151,7 +152,7 @@ pub struct Firmware {
 }
 
 /// One file of a package.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredFile {
     /// Its name in URLs and offers.
     pub name: String,
@@ -390,7 +391,10 @@ impl Shared {
     pub(crate) fn add_firmware(&self, package: Package) -> Result<Firmware, PackageError> {
         let (id, folder) = self.act(|world, _| (world.number(), world.folder.clone()));
         let firmware = package.store(id, &folder)?;
-        self.act(|world, _| world.firmware.insert(id, firmware.clone()));
+        self.act(|world, _| {
+            world.firmware.insert(id, firmware.clone());
+            world.keep(Changed::Firmware(id));
+        });
         Ok(firmware)
     }
 
@@ -399,7 +403,9 @@ impl Shared {
         self.act(|world, _| {
             let firmware = world.firmware.get_mut(&id)?;
             firmware.files.get_mut(file)?.minisig = text.map(str::to_owned);
-            Some(firmware.clone())
+            let changed = firmware.clone();
+            world.keep(Changed::Firmware(id));
+            Some(changed)
         })
     }
 

@@ -1,16 +1,23 @@
 //! What happened on the wire, newest last, in a ring of bounded length: the witness for tests and people.
 //!
-//! It records; it never decides. Payloads are kept as text where they are text, otherwise as base64.
+//! It records; it never decides. Payloads are kept as text where they are text, otherwise as base64. With a state folder all of it
+//! is also in a file, a line of JSON per entry, which is there before anything follows from what it tells.
 
 use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
+use crate::faults::FaultName;
 use crate::login::DeviceId;
 use crate::wire::base64;
 
 /// How much of one payload is kept, in bytes; longer ones are cut and say so.
 const KEPT_PAYLOAD: usize = 16 * 1024;
+/// No entry is longer in the file, in bytes: each byte of a payload takes at most six letters, and a topic has at most 64 KiB.
+const LONGEST_ENTRY: u64 = 32 * KEPT_PAYLOAD as u64;
 
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -124,6 +131,11 @@ pub enum What {
         /// Whether it came over TLS.
         tls: bool,
     },
+    /// A fault struck; what came of it stands before this.
+    Strike {
+        /// Which one.
+        fault: FaultName,
+    },
     /// Something worth knowing that is none of the above, such as a message nobody can read.
     Note {
         /// One line.
@@ -196,12 +208,13 @@ impl Payload {
     }
 }
 
-/// The ring.
+/// The ring, and the file if there is one.
 #[derive(Debug)]
 pub(crate) struct Journal {
     entries: VecDeque<Entry>,
     capacity: usize,
     next: u64,
+    file: Option<File>,
 }
 
 impl Journal {
@@ -210,7 +223,20 @@ impl Journal {
             entries: VecDeque::new(),
             capacity: capacity.max(1),
             next: 1,
+            file: None,
         }
+    }
+
+    /// One that is also written to this file, where its numbers go on after those that are there.
+    pub(crate) fn kept(capacity: usize, path: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        let mut file = options.create(true).read(true).append(true).open(path)?;
+        let last = last_number(&mut file)?;
+        Ok(Self {
+            next: last + 1,
+            file: Some(file),
+            ..Self::new(capacity)
+        })
     }
 
     pub(crate) fn write(&mut self, time: u64, device: Option<&DeviceId>, what: What) {
@@ -224,8 +250,20 @@ impl Journal {
             what,
         };
         tracing::debug!(?entry, "journal");
+        if let Some(file) = &mut self.file {
+            let line = serde_json::to_string(&entry).map_err(io::Error::other);
+            let written = line.and_then(|line| file.write_all(format!("{line}\n").as_bytes()));
+            if let Err(error) = written {
+                tracing::error!(%error, seq = entry.seq, "an entry cannot be written to the journal");
+            }
+        }
         self.next += 1;
         self.entries.push_back(entry);
+    }
+
+    /// Leaves the file to whoever goes on with it.
+    pub(crate) fn let_go(&mut self) {
+        self.file = None;
     }
 
     pub(crate) fn note(&mut self, time: u64, device: Option<&DeviceId>, text: impl Into<String>) {
@@ -244,9 +282,52 @@ impl Journal {
     }
 }
 
+/// The number of the last whole entry in a journal's file, 0 if there is none. What was being written when the emulator was killed
+/// is taken away: nothing had followed from it yet.
+fn last_number(file: &mut File) -> io::Result<u64> {
+    let length = file.seek(SeekFrom::End(0))?;
+    let begin = length.saturating_sub(LONGEST_ENTRY);
+    file.seek(SeekFrom::Start(begin))?;
+    let mut end = Vec::new();
+    file.read_to_end(&mut end)?;
+    let whole = end
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
+    if whole < end.len() {
+        file.set_len(begin + whole as u64)?;
+    }
+    let Some(last) = end[..whole].split(|byte| *byte == b'\n').rev().nth(1) else {
+        return Ok(0);
+    };
+    let last: serde_json::Value = serde_json::from_slice(last)?;
+    Ok(last["seq"].as_u64().unwrap_or(0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_journal_in_a_file_goes_on_with_its_numbers_and_without_what_was_torn() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let written = || std::fs::read_to_string(&path).unwrap();
+        let mut journal = Journal::kept(3, &path).unwrap();
+        for number in 0..5 {
+            journal.note(number, None, "x");
+        }
+        assert_eq!(written().lines().count(), 5);
+        let mut file = journal.file.take().unwrap();
+        file.write_all(b"{\"seq\":6,\"ti").unwrap();
+        let mut journal = Journal::kept(3, &path).unwrap();
+        assert_eq!(journal.last(), 5);
+        journal.note(9, None, "y");
+        let sixth: serde_json::Value =
+            serde_json::from_str(written().lines().nth(5).unwrap()).unwrap();
+        assert_eq!((&sixth["seq"], &sixth["text"]), (&6.into(), &"y".into()));
+        assert_eq!(journal.after(0).count(), 1);
+    }
 
     #[test]
     fn the_ring_forgets_the_oldest_and_numbers_go_on() {

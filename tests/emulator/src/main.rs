@@ -52,6 +52,9 @@ struct Arguments {
     /// Accept any keepalive instead of 30 to 1200 s.
     #[arg(long)]
     any_keepalive: bool,
+    /// Keep devices, packages, jobs, ports and the journal in this folder, and go on with what it holds.
+    #[arg(long, value_name = "FOLDER")]
+    state: Option<PathBuf>,
     /// Print each line of the journal, as JSON.
     #[arg(long)]
     watch: bool,
@@ -94,10 +97,13 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
             .keepalive
             .clone()
             .filter(|_| !arguments.any_keepalive),
+        state: arguments.state.clone(),
         ..defaults
     })?;
     let device = DeviceId::new(&arguments.product, &arguments.device);
-    emulator.add_product(&arguments.product, arguments.product_secret.as_deref());
+    if let Some(secret) = &arguments.product_secret {
+        emulator.add_product(&arguments.product, Some(secret));
+    }
     emulator.add_device(&device, &arguments.secret);
     if let (Some(file), Some(pem)) = (&arguments.ca_file, emulator.ca_pem()) {
         std::fs::write(file, pem)?;

@@ -41,8 +41,13 @@ pub struct Options {
     pub url_lifetime: Duration,
     /// How many journal entries are kept; the oldest go first.
     pub journal_capacity: usize,
-    /// Where uploaded firmware is kept; a private folder in the system's temporary one, removed at the end, if `None`.
+    /// Where uploaded firmware is kept; a private folder in the system's temporary one, removed at the end, if `None`. With
+    /// [`Options::state`] it is a folder in there if `None`, and stays.
     pub folder: Option<PathBuf>,
+    /// Where everything is kept that a platform does not forget when it is started anew: products, devices, packages, jobs,
+    /// the ports it listens on, its certificates, and the whole journal. With `None` all of it ends with the emulator. One
+    /// folder belongs to one running emulator.
+    pub state: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -63,6 +68,7 @@ impl Default for Options {
             url_lifetime: Duration::from_secs(24 * 3600),
             journal_capacity: 4096,
             folder: None,
+            state: None,
         }
     }
 }

@@ -55,10 +55,11 @@ impl Shared {
 
     /// Changes the world, now, and wakes everybody who waits.
     pub(crate) fn act<R>(&self, act: impl FnOnce(&mut World, Millis) -> R) -> R {
-        let done = act(
-            &mut self.world.lock().unwrap_or_else(PoisonError::into_inner),
-            now(),
-        );
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = now();
+        let done = act(&mut world, now);
+        world.settle(now);
+        drop(world);
         self.changed.send_replace(());
         done
     }

@@ -2,8 +2,8 @@
 //!
 //! Everything that must end with the emulator is owned by one value, [`Running`].
 
-use std::net::{SocketAddr, TcpListener as StdListener};
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +11,19 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio_rustls::TlsAcceptor;
 
+use crate::journal::Journal;
+use crate::kept::{Kept, StateError, Things};
 use crate::options::Options;
 use crate::platform::{Links, World};
+use crate::ports::{Bound, Listeners};
 use crate::random::Random;
 use crate::shared::Shared;
-use crate::tls::{CertificateError, Identity};
+use crate::tls::{CertificateError, Certificates, Identity};
 use crate::{api, broker, download};
+
+/// What is kept in a state folder beside the platform's own things.
+const PORTS: &str = "ports";
+const CERTIFICATES: &str = "certificates";
 
 /// All that runs; dropping it stops it.
 #[derive(Debug)]
@@ -53,6 +60,9 @@ pub enum StartError {
     /// The certificate for TLS cannot be made.
     #[error("TLS cannot be set up")]
     Tls(#[source] CertificateError),
+    /// The state folder is of no use.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The threads cannot be started.
     #[error("threads cannot be started")]
     Threads(#[source] std::io::Error),
@@ -60,51 +70,55 @@ pub enum StartError {
 
 impl Running {
     pub(crate) fn start(options: Options) -> Result<Self, StartError> {
-        let folder = Folder::named(options.folder.as_deref());
+        let state = options.state.as_deref().map(Kept::open).transpose()?;
+        let (mut kept, things) =
+            state.map_or_else(Default::default, |(kept, things)| (Some(kept), things));
+        let folder = Folder::of(&options);
         let threads = Threads::start()?;
         let entered = threads.runtime().enter();
         let identity = options
             .tls
-            .then(|| Identity::make(options.host))
-            .transpose()
-            .map_err(StartError::Tls)?;
-        let listen = |port: u16| listen(SocketAddr::new(options.host, port));
-        let listen_tls = |port: u16| options.tls.then(|| listen(port)).transpose();
-        let mqtt = listen(options.mqtt_port)?;
-        let mqtts = listen_tls(options.mqtts_port)?;
-        let http = listen(options.api_port)?;
-        let firmware = listen(options.firmware_port)?;
-        let firmware_tls = listen_tls(options.firmware_tls_port)?;
-        let address = |pair: &(TcpListener, SocketAddr)| pair.1;
+            .then(|| identity(options.host, kept.as_mut(), &things))
+            .transpose()?;
+        let listeners = Listeners::open(&options, things.one(PORTS)?.unwrap_or_default())?;
+        if let Some(kept) = &mut kept {
+            kept.put(PORTS, &(), &listeners.ports());
+        }
+        let address = |bound: &Bound| bound.1;
         let addresses = Addresses {
-            mqtt: address(&mqtt),
-            mqtts: mqtts.as_ref().map(address),
-            http: address(&http),
-            firmware: address(&firmware),
-            firmware_tls: firmware_tls.as_ref().map(address),
+            mqtt: address(&listeners.mqtt),
+            mqtts: listeners.mqtts.as_ref().map(address),
+            http: address(&listeners.api),
+            firmware: address(&listeners.firmware),
+            firmware_tls: listeners.firmware_tls.as_ref().map(address),
         };
         let links = Links {
             plain: addresses.firmware,
             tls: addresses.firmware_tls,
         };
-        let shared = Arc::new(Shared::new(World::new(options, links, folder.path.clone())));
+        let journal = journal(&options)?;
+        let mut world = World::new(options, links, folder.path.clone());
+        world.journal = journal;
+        if let Some(kept) = kept {
+            world.take_up(kept, &things)?;
+        }
+        let shared = Arc::new(Shared::new(world));
 
         let (acceptor, ca_pem) = identity.map_or((None, None), |identity| {
             (Some(identity.acceptor), Some(identity.ca_pem))
         });
-        let tls_listeners =
-            |pair: Option<(TcpListener, SocketAddr)>| pair.map(|(listener, _)| listener);
+        let tls_listener = |bound: Option<Bound>| bound.map(|(listener, _)| listener);
         spawn_pair(
             &shared,
-            mqtt.0,
-            tls_listeners(mqtts),
+            listeners.mqtt.0,
+            tls_listener(listeners.mqtts),
             acceptor.as_ref(),
             broker::serve,
         );
         spawn_pair(
             &shared,
-            firmware.0,
-            tls_listeners(firmware_tls),
+            listeners.firmware.0,
+            tls_listener(listeners.firmware_tls),
             acceptor.as_ref(),
             download::serve,
         );
@@ -115,7 +129,7 @@ impl Running {
             links,
             ca_pem.as_deref(),
         );
-        tokio::spawn(api::serve(http.0, shared.clone(), index));
+        tokio::spawn(api::serve(listeners.api.0, shared.clone(), index));
         tokio::spawn(keep_time(shared.clone()));
         drop(entered);
         Ok(Self {
@@ -126,6 +140,42 @@ impl Running {
             folder,
         })
     }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Its tasks end a little later, on threads of their own, and must not keep the folder from whoever goes on with it.
+        self.shared.act(|world, _| world.let_go());
+    }
+}
+
+/// What the TLS listeners use: made now, unless it is kept from the time before.
+fn identity(
+    host: IpAddr,
+    kept: Option<&mut Kept>,
+    things: &Things,
+) -> Result<Identity, StartError> {
+    let certificates = match things.one(CERTIFICATES)? {
+        Some(certificates) => certificates,
+        None => Certificates::make(host).map_err(StartError::Tls)?,
+    };
+    if let Some(kept) = kept {
+        kept.put(CERTIFICATES, &(), &certificates);
+    }
+    Identity::of(&certificates).map_err(StartError::Tls)
+}
+
+fn journal(options: &Options) -> Result<Journal, StartError> {
+    let Some(folder) = &options.state else {
+        return Ok(Journal::new(options.journal_capacity));
+    };
+    let opened = Journal::kept(options.journal_capacity, &Kept::journal(folder));
+    opened.map_err(|source| {
+        StartError::State(StateError::Unusable {
+            folder: folder.clone(),
+            source,
+        })
+    })
 }
 
 /// The emulator's own threads.
@@ -158,16 +208,6 @@ impl Drop for Threads {
             runtime.shutdown_background();
         }
     }
-}
-
-fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let bound = || {
-        let listener = StdListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        let bound = listener.local_addr()?;
-        Ok((TcpListener::from_std(listener)?, bound))
-    };
-    bound().map_err(|source| StartError::Listen { address, source })
 }
 
 fn spawn_pair<F, T>(
@@ -212,7 +252,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    fn named(given: Option<&Path>) -> Self {
+    fn of(options: &Options) -> Self {
         let own = || {
             std::env::temp_dir().join(format!(
                 "cloud-emulator-{}-{}",
@@ -220,9 +260,11 @@ impl Folder {
                 Random::unseeded().hex(8)
             ))
         };
+        let in_state = options.state.as_deref().map(Kept::files);
+        let given = options.folder.clone().or(in_state);
         Self {
-            path: given.map_or_else(own, Path::to_owned),
             ours: given.is_none(),
+            path: given.unwrap_or_else(own),
         }
     }
 }

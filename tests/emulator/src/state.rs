@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::login::DeviceId;
@@ -80,7 +80,7 @@ pub struct Counters {
 }
 
 /// A property value.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Property {
     /// As it was posted.
     pub value: Value,
@@ -89,7 +89,7 @@ pub struct Property {
 }
 
 /// A value the device shall take.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Desired {
     /// The value.
     pub value: Value,

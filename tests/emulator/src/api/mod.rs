@@ -220,14 +220,8 @@ struct NewProduct {
 
 async fn product_add(State(api): State<Api>, Path(product): Path<String>, body: Bytes) -> Answered {
     let new: NewProduct = json_body(if body.is_empty() { b"{}" } else { &body })?;
-    api.shared.act(|world, _| {
-        world
-            .products
-            .entry(product.clone())
-            .or_default()
-            .secret
-            .clone_from(&new.secret);
-    });
+    api.shared
+        .act(|world, _| world.add_product(&product, new.secret.as_deref()));
     ok(json!({"product_key": product, "dynamic_registration": new.secret.is_some()}))
 }
 

@@ -4,7 +4,7 @@ use rumqttc::{Connect, ConnectReturnCode, LastWill, Packet, Protocol, Publish, Q
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::{Device, Millis, World};
+use super::{Changed, Device, Millis, World};
 use crate::faults::FaultName;
 use crate::journal::What;
 use crate::login::{Claim, DeviceId, Proof, Refusal};
@@ -246,6 +246,7 @@ impl World {
             return false;
         };
         device.enabled = enabled;
+        self.keep(Changed::Device(id.clone()));
         if !enabled {
             self.drop_connection(now, id, "the device was disabled");
         }
@@ -289,6 +290,7 @@ impl World {
                 self.add_device(id, None);
             }
             self.devices.get_mut(id).expect("it was just added").token = Some((client, token));
+            self.keep(Changed::Device(id.clone()));
             ("/ext/regnwl", "regnwl", answer)
         };
         self.journal.write(

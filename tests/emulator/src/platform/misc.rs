@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use rumqttc::QoS;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Fail, Millis, NAMES, World};
+use super::{Changed, Fail, Millis, NAMES, World};
 use crate::login::DeviceId;
 use crate::session::Delivery;
 
 /// A product's remote configuration: a small JSON file behind a URL.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct StoredConfig {
     pub(super) id: u64,
     pub(super) size: u64,
@@ -46,6 +47,7 @@ impl World {
                 device.tags.insert(key.to_owned(), value.to_owned());
             }
         }
+        self.keep(Changed::Device(id.clone()));
         Ok(json!({}))
     }
 
@@ -59,6 +61,7 @@ impl World {
         {
             device.tags.remove(key);
         }
+        self.keep(Changed::Device(id.clone()));
         Ok(json!({}))
     }
 
@@ -89,6 +92,7 @@ impl World {
             sign,
             path,
         });
+        self.keep(Changed::Product(product.to_owned()));
     }
 
     /// The file behind a configuration's URL.
@@ -128,7 +132,9 @@ impl World {
             return false;
         };
         device.log_mode = u8::from(on);
-        if device.connection().is_some() {
+        let online = device.connection().is_some();
+        self.keep(Changed::Device(id.clone()));
+        if online {
             let params = json!({"getType": "content", "content": {"mode": u8::from(on)}});
             let topic = "thing/config/log/push";
             self.request(

@@ -5,6 +5,7 @@
 //! thin shells around it.
 
 mod blocks;
+mod keep;
 mod login;
 mod misc;
 pub(crate) mod offer;
@@ -13,18 +14,20 @@ pub(crate) mod task;
 pub(crate) mod thing;
 pub(crate) mod updates;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use bytes::Bytes;
 use rumqttc::{Packet, Publish, QoS, SubAck, SubscribeReasonCode, UnsubAck};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::faults::{FaultName, Faults};
 use crate::firmware::{Firmware, UrlKey};
 use crate::journal::{Journal, Message, What};
+use crate::kept::Kept;
 use crate::login::DeviceId;
 use crate::options::Options;
 use crate::random::Random;
@@ -33,6 +36,7 @@ use crate::state::{Counters, Desired, DeviceState, Event, Progress, Property};
 use crate::topics::{self, Down, Uplink};
 use crate::wire::{Envelope, reply};
 
+pub(crate) use keep::Changed;
 pub(crate) use login::Admission;
 use misc::StoredConfig;
 pub(crate) use task::Millis;
@@ -48,29 +52,34 @@ const PROGRESS: usize = 1000;
 const NAMES: usize = 2000;
 
 /// What a product is.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Product {
     /// For dynamic registration; off if `None`.
-    pub(crate) secret: Option<String>,
+    secret: Option<String>,
     config: Option<StoredConfig>,
 }
 
-/// A device with all the platform knows of it.
-#[derive(Debug)]
+/// A device with all the platform knows of it. What is skipped ends with the emulator, whatever it keeps.
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Device {
     pub(crate) secret: String,
     pub(crate) enabled: bool,
     /// Client id and token given by registration without a list.
     token: Option<(String, String)>,
+    #[serde(skip)]
     session: Session,
+    #[serde(skip)]
     counters: Counters,
     versions: BTreeMap<String, String>,
     properties: BTreeMap<String, Property>,
     desired: BTreeMap<String, Desired>,
     desired_version: u64,
     tags: BTreeMap<String, String>,
+    #[serde(skip)]
     events: VecDeque<Event>,
+    #[serde(skip)]
     progress: VecDeque<Progress>,
+    #[serde(skip)]
     awaited: HashMap<Awaited, oneshot::Sender<Bytes>>,
     log_mode: u8,
 }
@@ -110,6 +119,11 @@ pub(crate) struct World {
     pub(crate) folder: PathBuf,
     secrets: Random,
     numbers: u64,
+    /// The state folder, if there is one, and what is to be written to it.
+    kept: Option<Kept>,
+    changed: BTreeSet<Changed>,
+    /// Up to which number those that are used are written there.
+    numbers_kept: u64,
 }
 
 impl World {
@@ -127,19 +141,24 @@ impl World {
             folder,
             secrets,
             numbers: 0,
+            kept: None,
+            changed: BTreeSet::new(),
+            numbers_kept: 0,
             options,
         }
     }
 
-    /// A number not used before, for anything that needs one.
-    pub(crate) fn number(&mut self) -> u64 {
-        self.numbers += 1;
-        self.numbers
+    /// Creates the product, or gives an existing one another secret for dynamic registration; `None` switches it off.
+    pub(crate) fn add_product(&mut self, key: &str, secret: Option<&str>) {
+        self.products.entry(key.to_owned()).or_default().secret = secret.map(str::to_owned);
+        self.keep(Changed::Product(key.to_owned()));
     }
 
     /// Creates the device, or gives an existing one another secret; its product comes into being with it.
     pub(crate) fn add_device(&mut self, id: &DeviceId, secret: Option<&str>) -> String {
         self.products.entry(id.product_key.clone()).or_default();
+        self.keep(Changed::Product(id.product_key.clone()));
+        self.keep(Changed::Device(id.clone()));
         let secret = secret.map_or_else(|| self.secrets.hex(32), str::to_owned);
         let device = self.devices.entry(id.clone()).or_insert_with(Device::new);
         device.secret.clone_from(&secret);
@@ -302,13 +321,6 @@ impl World {
         if self.faults.strike(FaultName::DropConnection).is_some() {
             return Err("fault drop-connection".to_owned());
         }
-        if publish.qos == QoS::AtLeastOnce
-            && self.faults.strike(FaultName::WithholdPuback).is_none()
-        {
-            device
-                .session
-                .send(Packet::PubAck(rumqttc::PubAck::new(publish.pkid)));
-        }
         match topics::uplink(id, &publish.topic) {
             Some(meaning) => self.meant(now, id, meaning, publish),
             None => self.journal.note(
@@ -316,6 +328,16 @@ impl World {
                 Some(id),
                 format!("`{}` is not the device's own topic (6813)", publish.topic),
             ),
+        }
+        // What a device is told to have arrived is never forgotten.
+        self.write_changes();
+        if publish.qos == QoS::AtLeastOnce
+            && self.faults.strike(FaultName::WithholdPuback).is_none()
+            && let Some(device) = self.devices.get_mut(id)
+        {
+            device
+                .session
+                .send(Packet::PubAck(rumqttc::PubAck::new(publish.pkid)));
         }
         Ok(())
     }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::offer::Transport;
 use crate::login::DeviceId;
 
 /// A job to be started: one package for some devices.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rollout {
     /// The package.
@@ -23,13 +23,13 @@ pub struct Rollout {
     #[serde(default = "yes")]
     pub push: bool,
     /// From a device's first progress report; none if absent. The platform allows 1 to 1440 minutes.
-    #[serde(default, rename = "time_limit_ms", deserialize_with = "optional_ms")]
+    #[serde(default, rename = "time_limit_ms", with = "optional_ms")]
     pub time_limit: Option<Duration>,
     /// How many further tries follow a failure.
     #[serde(default)]
     pub retries: u32,
     /// How long after the failure.
-    #[serde(default, rename = "retry_interval_ms", deserialize_with = "ms")]
+    #[serde(default, rename = "retry_interval_ms", with = "ms")]
     pub retry_interval: Duration,
     /// Whether it replaces another open task of the same device and module, instead of failing.
     #[serde(default)]
@@ -43,12 +43,40 @@ fn yes() -> bool {
     true
 }
 
-fn ms<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-    u64::deserialize(from).map(Duration::from_millis)
+/// A duration as whole milliseconds.
+mod ms {
+    use super::{Deserialize, Duration, Serialize};
+
+    pub(super) fn serialize<S: serde::Serializer>(
+        span: &Duration,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        span.as_millis().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
+        from: D,
+    ) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_millis)
+    }
 }
 
-fn optional_ms<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-    Option::<u64>::deserialize(from).map(|ms| ms.map(Duration::from_millis))
+/// The same where it may be missing.
+mod optional_ms {
+    use super::{Deserialize, Duration, Serialize};
+
+    pub(super) fn serialize<S: serde::Serializer>(
+        span: &Option<Duration>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        span.map(|span| span.as_millis()).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        Option::<u64>::deserialize(from).map(|ms| ms.map(Duration::from_millis))
+    }
 }
 
 impl Rollout {

@@ -13,13 +13,13 @@
 //!
 //! The source version reported again means only that the device restarted. Step 0 and 100 are progress like any other.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Milliseconds since 1970.
 pub(crate) type Millis = u64;
 
 /// Where a task stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum TaskState {
     /// Waiting for the device, or for its next try.
@@ -45,19 +45,19 @@ impl TaskState {
 }
 
 /// A step of the task's life.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {
     /// Milliseconds since 1970.
     pub time: Millis,
     /// The state it went to.
     pub state: TaskState,
     /// Why, where that is not plain.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
 /// The rules a job sets for its tasks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Rules {
     /// From the first progress report, in ms.
     pub(crate) time_limit: Option<Millis>,
@@ -68,7 +68,7 @@ pub(crate) struct Rules {
 }
 
 /// One device's task.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Task {
     pub(crate) source: Option<String>,
     pub(crate) target: String,
@@ -78,6 +78,7 @@ pub(crate) struct Task {
     pub(crate) description: String,
     pub(crate) deliveries: u32,
     /// The connection on which the offer was pushed last, so that each gets it once.
+    #[serde(skip)]
     pub(crate) pushed_on: Option<u64>,
     pub(crate) history: Vec<Turn>,
     rules: Rules,

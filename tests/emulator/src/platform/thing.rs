@@ -6,7 +6,7 @@
 use rumqttc::QoS;
 use serde_json::{Map, Value, json};
 
-use super::{Awaited, Device, EVENTS, Fail, Millis, NAMES, World, keep};
+use super::{Awaited, Changed, Device, EVENTS, Fail, Millis, NAMES, World, keep};
 use crate::login::DeviceId;
 use crate::session::Delivery;
 use crate::state::{Desired, Event, Property};
@@ -41,6 +41,7 @@ impl World {
         for (name, property) in dated {
             device.take_property(name, property);
         }
+        self.keep(Changed::Device(id.clone()));
         Ok(json!({}))
     }
 
@@ -77,6 +78,8 @@ impl World {
                 }
             }
         }
+        self.keep(Changed::Device(id.clone()));
+        let device = self.known(id)?;
         for (name, values) in series("events") {
             for value in values.as_array().into_iter().flatten() {
                 device.take_event(now, &name, value);
@@ -134,6 +137,7 @@ impl World {
                 device.desired.remove(name);
             }
         }
+        self.keep(Changed::Device(id.clone()));
         Ok(json!({}))
     }
 
@@ -211,7 +215,9 @@ impl World {
                 );
             }
         }
-        if device.connection().is_some() {
+        let online = device.connection().is_some();
+        self.keep(Changed::Device(id.clone()));
+        if online {
             self.send_set(now, id, &Value::Object(values.clone()), QoS::AtMostOnce);
         }
         Ok(())

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rumqttc::QoS;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::offer::Transport;
 use super::rollout::{JobError, Rollout};
 use super::task::{Rules, Task};
-use super::{Fail, Millis, PROGRESS, World, keep};
+use super::{Changed, Fail, Millis, PROGRESS, World, keep};
 use crate::faults::FaultName;
 use crate::firmware::{DEFAULT_MODULE, LARGEST_OVER_MQTT, StoredFile};
 use crate::login::DeviceId;
@@ -19,10 +20,11 @@ use crate::state::{JobState, Progress, TaskView};
 use crate::wire::integer;
 
 /// A running or finished job.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Job {
     rollout: Rollout,
     module: String,
+    #[serde(with = "super::keep::by_device")]
     tasks: BTreeMap<DeviceId, Task>,
     excluded: BTreeMap<String, String>,
 }
@@ -86,6 +88,7 @@ impl World {
         }
         let devices = job.rollout.devices.clone();
         self.jobs.insert(number, job);
+        self.keep(Changed::Job(number));
         for id in devices {
             self.push_due(now, &id);
         }
@@ -101,6 +104,7 @@ impl World {
         number: u64,
         task: &mut Task,
     ) {
+        let mut replaced = Vec::new();
         for (other, older) in self
             .jobs
             .iter_mut()
@@ -115,18 +119,23 @@ impl World {
             };
             if job.rollout.overwrite {
                 open.cancel(now, &format!("replaced by job {number}"));
+                replaced.push(*other);
             } else {
                 task.refuse(now, format!("conflict with job {other}"));
             }
+        }
+        for other in replaced {
+            self.keep(Changed::Job(other));
         }
     }
 
     /// Cancels every open task of a job. Nothing is sent to the devices.
     pub(crate) fn cancel_job(&mut self, now: Millis, job: u64) -> Result<(), JobError> {
-        let job = self.jobs.get_mut(&job).ok_or(JobError::Job(job))?;
-        for task in job.tasks.values_mut() {
+        let tasks = &mut self.jobs.get_mut(&job).ok_or(JobError::Job(job))?.tasks;
+        for task in tasks.values_mut() {
             task.cancel(now, "cancelled by the operator");
         }
+        self.keep(Changed::Job(job));
         Ok(())
     }
 
@@ -171,14 +180,15 @@ impl World {
     /// Lets time pass for all tasks; retries that are due are pushed.
     pub(crate) fn elapse(&mut self, now: Millis) {
         let mut moved = Vec::new();
-        for job in self.jobs.values_mut() {
+        for (number, job) in &mut self.jobs {
             for (id, task) in &mut job.tasks {
                 if task.elapsed(now) {
-                    moved.push(id.clone());
+                    moved.push((*number, id.clone()));
                 }
             }
         }
-        for id in moved {
+        for (number, id) in moved {
+            self.keep(Changed::Job(number));
             self.push_due(now, &id);
         }
     }
@@ -254,6 +264,7 @@ impl World {
             .and_then(|job| job.tasks.get_mut(id))
         {
             task.offered(now);
+            self.keep(Changed::Job(number));
         }
     }
 
@@ -312,11 +323,20 @@ impl World {
             && (device.versions.len() < super::NAMES || device.versions.contains_key(&module))
         {
             device.versions.insert(module.clone(), version.to_owned());
+            self.keep(Changed::Device(id.clone()));
         }
-        for job in self.jobs.values_mut().filter(|job| job.module == module) {
-            if let Some(task) = job.tasks.get_mut(id) {
+        let mut told = Vec::new();
+        for (number, job) in &mut self.jobs {
+            if job.module == module
+                && let Some(task) = job.tasks.get_mut(id)
+                && !task.state.is_final()
+            {
                 task.informed(now, version);
+                told.push(*number);
             }
+        }
+        for number in told {
+            self.keep(Changed::Job(number));
         }
         self.push_due(now, id);
         if self.faults.strike(FaultName::PushRunningVersion).is_some() {
@@ -384,6 +404,7 @@ impl World {
             .and_then(|job| job.tasks.get_mut(id))
         {
             task.progressed(now, step, description);
+            self.keep(Changed::Job(number));
         }
         let open = self
             .open_job(id, &self.jobs[&number].module.clone())

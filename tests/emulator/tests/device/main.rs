@@ -12,6 +12,7 @@ mod downloads;
 mod faults;
 mod login;
 mod ota;
+mod restarts;
 mod sessions;
 mod signatures;
 mod signed_uploads;
