@@ -3,10 +3,15 @@
 //! A bench reports; it fails only when it cannot measure. Numbers for programs go out as one JSON object, everything for people
 //! goes to standard error in that case.
 
+mod clock;
 mod download;
 mod footprint;
 mod live;
 mod process;
+mod recovery;
+mod release;
+mod spread;
+mod yardstick;
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
@@ -21,6 +26,8 @@ enum What {
     Footprint(footprint::Args),
     /// A download's wall time, processor time and memory against `curl` and `md5sum`
     Download(download::Args),
+    /// How long a device is without its worker after a kill, a bad version, a power cut
+    Recovery(recovery::Args),
 }
 
 /// A number could not be measured.
@@ -38,6 +45,12 @@ pub(crate) enum BenchError {
     /// The download could not be measured.
     #[error(transparent)]
     Download(#[from] download::DownloadError),
+    /// A recovery could not be measured.
+    #[error(transparent)]
+    Recovery(#[from] recovery::RecoveryError),
+    /// There is nothing to compare with.
+    #[error(transparent)]
+    Yardstick(#[from] yardstick::YardstickError),
     /// By whoever sits in front of it.
     #[error(transparent)]
     Stopped(#[from] live::Stopped),
@@ -58,6 +71,7 @@ pub(crate) fn bench(args: &Args) -> Result<bool, crate::Error> {
     match &args.what {
         What::Footprint(args) => footprint::footprint(args)?,
         What::Download(args) => download::download(args)?,
+        What::Recovery(args) => recovery::recovery(args)?,
     }
     Ok(true)
 }

@@ -61,7 +61,9 @@ pub(crate) struct Plan {
     pub(crate) version: &'static str,
     /// Port of the platform's HTTP API; 0 takes a free one.
     pub(crate) http_port: u16,
-    /// What the configuration's section `[update]` holds beside that which has no default.
+    /// A property the platform knows of as soon as the worker is active.
+    pub(crate) telltale: &'static str,
+    /// What the configuration's section `[update]` holds beside that which has no default, and further sections after it.
     pub(crate) settings: String,
     /// Where the folder for it all is made; without, where the system keeps what is temporary.
     pub(crate) place: Option<PathBuf>,
@@ -94,6 +96,7 @@ impl Plan {
             supervisor: program("supervisor"),
             worker: program("worker"),
             version,
+            telltale: "current_temperature",
             http_port: 0,
             settings: String::new(),
             place: None,
@@ -146,19 +149,7 @@ impl Stage {
                 .arg(&plan.worker),
         )?;
         let log = folder.path().join("supervisor.log");
-        let prepared = |what: &Path| {
-            let what = what.to_path_buf();
-            move |source| StageError::Prepare { what, source }
-        };
-        let written = std::fs::File::create(&log).map_err(prepared(&log))?;
-        let copy = written.try_clone().map_err(prepared(&log))?;
-        let child = command(&plan.supervisor, &config)
-            .arg("run")
-            .stdin(Stdio::null())
-            .stdout(written)
-            .stderr(copy)
-            .spawn()
-            .map_err(prepared(&plan.supervisor))?;
+        let child = start(&plan.supervisor, &config, &log)?;
         let stage = Self {
             supervisor: child,
             program: plan.supervisor.clone(),
@@ -170,16 +161,15 @@ impl Stage {
             key,
             _folder: folder,
         };
-        stage.until_active(plan.version)?;
+        stage.until_active(plan.version, plan.telltale)?;
         Ok(stage)
     }
 
-    fn until_active(&self, version: &str) -> Result<(), StageError> {
+    fn until_active(&self, version: &str, telltale: &str) -> Result<(), StageError> {
         let active =
             self.emulator
                 .wait_until(&self.device, UNTIL_ACTIVE, "worker active", |state| {
-                    state.version() == Some(version)
-                        && state.property("current_temperature").is_some()
+                    state.version() == Some(version) && state.property(telltale).is_some()
                 });
         self.emulator
             .block_on(active)
@@ -188,6 +178,22 @@ impl Stage {
                 source,
                 log: self.log(),
             })
+    }
+
+    /// Ends the supervisor as a power cut would.
+    pub(crate) fn cut(&mut self) {
+        // A process that is gone already needs no end.
+        let _ = self.supervisor.kill();
+        let _ = self.supervisor.wait();
+    }
+
+    /// Starts the supervisor again, without waiting for anything.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn start(&mut self) -> Result<(), StageError> {
+        self.supervisor = start(&self.program, &self.config, &self.log)?;
+        Ok(())
     }
 
     /// What the supervisor answers to `status --json`.
@@ -250,9 +256,8 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        // The worker notices the end of its leash and goes by itself. A process that is gone already needs no end.
-        let _ = self.supervisor.kill();
-        let _ = self.supervisor.wait();
+        // The worker notices the end of its leash and goes by itself.
+        self.cut();
     }
 }
 
@@ -260,6 +265,28 @@ fn command(supervisor: &Path, config: &Path) -> Command {
     let mut command = run::command(supervisor, ["--config"]);
     command.arg(config).env("HOTPLATE_DEVICE_SECRET", SECRET);
     command
+}
+
+/// Starts a supervisor whose words are added to this log.
+fn start(supervisor: &Path, config: &Path, log: &Path) -> Result<Child, StageError> {
+    let prepared = |what: &Path| {
+        let what = what.to_path_buf();
+        move |source| StageError::Prepare { what, source }
+    };
+    let mut options = std::fs::File::options();
+    let written = options
+        .create(true)
+        .append(true)
+        .open(log)
+        .map_err(prepared(log))?;
+    let copy = written.try_clone().map_err(prepared(log))?;
+    command(supervisor, config)
+        .arg("run")
+        .stdin(Stdio::null())
+        .stdout(written)
+        .stderr(copy)
+        .spawn()
+        .map_err(prepared(supervisor))
 }
 
 /// Writes the certificate to trust, and a configuration with what has no default and these settings.

@@ -9,7 +9,7 @@ use crate::workspace::Workspace;
 use std::collections::BTreeMap;
 
 /// Every package of ours and the packages of ours it may name.
-const DOORS: [(&str, &[&str]); 10] = [
+const DOORS: [(&str, &[&str]); 11] = [
     ("worker-protocol", &[]),
     ("supervisor-core", &["worker-protocol"]),
     ("worker-link", &["worker-protocol"]),
@@ -22,6 +22,8 @@ const DOORS: [(&str, &[&str]); 10] = [
     ("cloud-emulator", &[]),
     ("e2e", &["cloud-emulator"]),
     ("fuzz-targets", &["supervisor-core", "worker-protocol"]),
+    // What it has in common with the supervisor is what a worker cannot do without.
+    ("yardstick", &["worker-link", "worker-protocol"]),
     ("xtask", &["cloud-emulator"]),
 ];
 

@@ -37,6 +37,7 @@ impl Images {
             supervisor: self.supervisor.clone(),
             worker: self.first.clone(),
             version: "1.0.0",
+            telltale: "current_temperature",
             http_port,
             settings: "proving_s = 2\nquery_after_connect_s = 0.5\n".to_owned(),
             place: None,

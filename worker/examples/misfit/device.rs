@@ -3,7 +3,7 @@
 use std::{
     future::pending,
     process::exit,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -40,6 +40,7 @@ pub(crate) struct Misfit {
     count: i64,
     live: Option<(Reporter, Instant)>,
     asked: AtomicU32,
+    unwell: AtomicBool,
 }
 
 impl Misfit {
@@ -51,6 +52,7 @@ impl Misfit {
             count: 0,
             live: None,
             asked: AtomicU32::new(0),
+            unwell: AtomicBool::new(false),
         }
     }
 
@@ -212,6 +214,9 @@ impl Device for Misfit {
 
     fn health(&self) -> Health {
         if self.due(Deed::UnwellWhileProving) {
+            if !self.unwell.swap(true, Ordering::Relaxed) {
+                self.journal.note("unwell");
+            }
             return Health::Unwell {
                 reason: self.orders.why(),
             };

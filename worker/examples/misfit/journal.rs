@@ -66,6 +66,7 @@ impl Journal {
             "version": self.version,
             "pid": std::process::id(),
             "wall_ms": u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
+            "wall_us": u64::try_from(wall.as_micros()).unwrap_or(u64::MAX),
             "life_ms": u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX),
         });
         if let (Value::Object(line), Value::Object(more)) = (&mut line, particulars) {
