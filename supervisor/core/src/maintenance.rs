@@ -68,24 +68,33 @@ impl Maintenance {
         if self.is_open(at) {
             return Duration::ZERO;
         }
-        let begun = at.0 / 60_000;
-        (1..=HORIZON_MINUTES)
-            .map(|later| Wall((begun + later) * 60_000))
+        let next = at.0.saturating_add(60_000 - self.within_minute(at));
+        (0..HORIZON_MINUTES)
+            .map(|later| Wall(next.saturating_add(later * 60_000)))
             .find(|moment| self.is_open(*moment))
             .map_or(Duration::from_secs(24 * 3600), |moment| {
                 Duration::from_millis(moment.0 - at.0)
             })
     }
 
+    /// Milliseconds since the last full minute on the clocks of the zone, which need not be off by whole ones.
+    fn within_minute(&self, at: Wall) -> u64 {
+        let offset = i64::from(self.offset(at)).rem_euclid(60);
+        at.0.saturating_add(offset.unsigned_abs() * 1000) % 60_000
+    }
+
+    /// By how many seconds the clocks of the zone are ahead of UTC. A moment that the zone cannot name is told in UTC, which is off by
+    /// hours and not by days.
+    fn offset(&self, at: Wall) -> i32 {
+        let unix = i64::try_from(at.0 / 1000).unwrap_or(i64::MAX / 2);
+        let found = self.zone.find_local_time_type(unix);
+        found.map_or(0, tz::LocalTimeType::ut_offset)
+    }
+
     /// The day of the week, Monday being 0, and the minute of the day on the clocks of the zone.
     fn local(&self, at: Wall) -> (u8, u16) {
         let unix = i64::try_from(at.0 / 1000).unwrap_or(i64::MAX / 2);
-        // A moment that the zone cannot name is told in UTC, which is off by hours and not by days.
-        let offset = self
-            .zone
-            .find_local_time_type(unix)
-            .map_or(0, tz::LocalTimeType::ut_offset);
-        let minutes = (unix + i64::from(offset)).div_euclid(60);
+        let minutes = (unix + i64::from(self.offset(at))).div_euclid(60);
         // 1970 began on a Thursday.
         let day = (minutes.div_euclid(24 * 60) + 3).rem_euclid(7);
         let minute = minutes.rem_euclid(24 * 60);

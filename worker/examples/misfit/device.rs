@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use worker_sdk::{
     Consent, Device, Fault, Health, Refusal, Reporter, Resume, Value, ValueMap,
-    model::{Field, Kind, Model, Property, Service},
+    model::{Event, Field, Grade, Kind, Model, Property, Service},
 };
 
 use crate::{
@@ -26,11 +26,23 @@ const LONGEST_BLOCK: Duration = Duration::from_secs(600);
 const PERIOD: Duration = Duration::from_millis(50);
 
 /// Where it stood.
-#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default)]
 pub(crate) struct Count {
     /// How many turns all lives together had, and what was added.
     count: i64,
+    /// What is written instead.
+    #[serde(skip)]
+    instead: Option<serde_json::Value>,
+}
+
+impl Serialize for Count {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match &self.instead {
+            Some(instead) => instead.serialize(to),
+            None => json!({ "count": self.count }).serialize(to),
+        }
+    }
 }
 
 /// The device.
@@ -107,7 +119,12 @@ impl Device for Misfit {
                 inputs: vec![count("by", "增量")],
                 outputs: vec![count("count", "计数")],
             }],
-            events: vec![],
+            events: vec![Event {
+                id: "handed_over",
+                name: "交接",
+                grade: Grade::Info,
+                outputs: vec![count("count", "计数")],
+            }],
         }
     }
 
@@ -177,6 +194,7 @@ impl Device for Misfit {
         match (service, args.get("by")) {
             ("add", Some(Value::Int(by))) => {
                 self.count = self.count.saturating_add(*by).min(i64::from(i32::MAX));
+                self.journal.note_with("added", json!({ "by": by }));
                 self.tell();
                 Ok(ValueMap::from([("count".to_owned(), self.count.into())]))
             }
@@ -198,7 +216,10 @@ impl Device for Misfit {
     }
 
     fn snapshot(&self) -> Count {
-        Count { count: self.count }
+        Count {
+            count: self.count,
+            instead: self.orders.hands_over.clone(),
+        }
     }
 
     async fn quiesce(&mut self) -> Count {
@@ -206,7 +227,14 @@ impl Device for Misfit {
             self.journal.note("kept");
             pending::<()>().await;
         }
-        self.live = None;
+        if let Some((report, _)) = self.live.take()
+            && self.orders.farewell
+        {
+            report.raise(
+                "handed_over",
+                ValueMap::from([("count".to_owned(), self.count.into())]),
+            );
+        }
         self.journal
             .note_with("quiesced", json!({ "count": self.count }));
         self.snapshot()
@@ -222,6 +250,16 @@ impl Device for Misfit {
             };
         }
         Health::Well
+    }
+}
+
+/// One that stays holds its process when everything else is over.
+impl Drop for Misfit {
+    fn drop(&mut self) {
+        if self.orders.deed == Deed::Stay {
+            self.journal.note("stayed");
+            std::thread::sleep(LONGEST_BLOCK);
+        }
     }
 }
 

@@ -15,10 +15,11 @@ use serde::Deserialize;
 pub(crate) const USAGE: &str = "\
 this worker misbehaves as its image says; make an image with
   misfit --stamp <this program> <out> '{\"version\":\"1.0.8\",\"do\":\"never-hello\"}'
-keys: version, do, and if wanted: says (the version its hello names), after_ms, times, instead, reason, journal, ticks
+keys: version, do, and if wanted: says (the version its hello names), after_ms, times, instead, reason, journal, ticks,
+      hands_over (JSON to say instead of where it stands), farewell (raise an event when it hands over)
 do:   behave, never-hello, outstay, connect-and-be-silent, exit-at-once, unfit, never-ready, fail-activate,
       hang-activate, die-while-proving, hang-while-proving, unwell-while-proving, other-version, keep-handover,
-      later, garbage-frame, too-long-frame, truncated-frame, stale-token";
+      later, stay, garbage-frame, too-long-frame, truncated-frame, stale-token";
 
 const MARK: &[u8; 9] = b"HOTMISFIT";
 const TAIL: usize = 4 + MARK.len();
@@ -55,6 +56,12 @@ pub(crate) struct Orders {
     /// Note each turn of the control loop too.
     #[serde(default)]
     pub(crate) ticks: bool,
+    /// What it says instead of where it stands, as another version of its format would.
+    #[serde(default)]
+    pub(crate) hands_over: Option<serde_json::Value>,
+    /// Raise an event when it hands over.
+    #[serde(default)]
+    pub(crate) farewell: bool,
 }
 
 impl Orders {
@@ -109,6 +116,8 @@ pub(crate) enum Deed {
     TruncatedFrame,
     /// Say hello with a token that is not the leash's.
     StaleToken,
+    /// Hand over, and do not end.
+    Stay,
 }
 
 /// The orders behind the running executable, if there are any.

@@ -158,7 +158,7 @@ proptest! {
         let chosen: Vec<_> = (0..7).filter(|day| days & (1 << day) != 0).map(|day| names[day]).collect();
         let to = (from + length - 1) % 1440 + 1;
         let text = format!("{} {:02}:{:02}-{:02}:{:02}", chosen.join(","), from / 60, from % 60, to / 60, to % 60);
-        for zone in [TimeZone::utc(), berlin()] {
+        for zone in [TimeZone::utc(), berlin(), TimeZone::fixed(-12_345).unwrap()] {
             let maintenance = windows(&[&text], zone);
             let wait = maintenance.opens_in(Wall(at));
             let opening = Wall(at).after(wait);

@@ -49,4 +49,6 @@ mod space;
 #[cfg(test)]
 mod strangers;
 #[cfg(test)]
+mod switch;
+#[cfg(test)]
 mod telltale;
