@@ -68,7 +68,7 @@ pub(crate) fn install(
     record.job = None;
     record.former = record.active.replace(slot.clone());
     record.last_update = Some(now);
-    state.save(record).map_err(InstallError::State)?;
+    state.save(&record).map_err(InstallError::State)?;
     Ok((slot, words))
 }
 

@@ -5,7 +5,8 @@
 //! treated as missing, so that an older supervisor can read a newer one's record and the other way round: whatever it does not
 //! know must never cost it the slot it could run.
 
-pub mod generation;
+pub mod frame;
+mod framed;
 mod held;
 mod ledger;
 mod name;

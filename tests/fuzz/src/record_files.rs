@@ -5,7 +5,7 @@ mod wake;
 use sha2::{Digest as _, Sha256};
 use supervisor_core::record::{
     Record, Slot,
-    generation::{Damage, Generation, decode, encode},
+    frame::{Damage, Framed as _},
 };
 
 use crate::{Understood, in_few_words, understood};
@@ -25,13 +25,13 @@ pub fn record_files(bytes: &[u8]) -> Understood {
 
 /// Bytes are a record as a whole or not at all, and a record is read back as it was written.
 fn record(bytes: &[u8]) -> bool {
-    match decode(bytes) {
-        Ok(generation) => {
-            comes_back(&generation);
+    match Record::decode(bytes) {
+        Ok((number, record)) => {
+            comes_back(number, &record);
             let (_, cut) = bytes.split_last().expect("a record has a header");
-            assert_eq!(decode(cut), Err(Damage::Torn));
+            assert_eq!(Record::decode(cut), Err(Damage::Torn));
             let longer = [bytes, b"\0"].concat();
-            assert_eq!(decode(&longer), Err(Damage::Torn));
+            assert_eq!(Record::decode(&longer), Err(Damage::Torn));
             true
         }
         Err(fault) => {
@@ -53,14 +53,14 @@ fn content(body: &[u8]) -> bool {
     file.extend(body);
     let checksum = Sha256::digest(&file);
     file.extend(checksum.as_slice());
-    match decode(&file) {
-        Ok(generation) => {
-            assert_eq!(generation.number, number);
-            comes_back(&generation);
+    match Record::decode(&file) {
+        Ok((found, record)) => {
+            assert_eq!(found, number);
+            comes_back(number, &record);
             true
         }
         Err(damage) => {
-            assert_eq!(damage, Damage::Content);
+            assert_eq!(damage, Damage::Content { number });
             assert!(serde_json::from_slice::<Record>(body).is_err());
             false
         }
@@ -68,9 +68,10 @@ fn content(body: &[u8]) -> bool {
 }
 
 /// A record that was read is read back as it was, and the device wakes up with it.
-fn comes_back(generation: &Generation) {
-    assert_eq!(decode(&encode(generation)).as_ref(), Ok(generation));
-    wake::wakes(&generation.record);
+fn comes_back(number: u64, record: &Record) {
+    let (again, same) = Record::decode(&record.encode(number)).expect("what was written is read");
+    assert_eq!((again, &same), (number, record));
+    wake::wakes(record);
 }
 
 /// A slot's description is read back as it was written.

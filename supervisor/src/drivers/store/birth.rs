@@ -1,78 +1,113 @@
-//! The birth of a slot: a folder that is complete before it has its name.
+//! The birth and the end of a slot: a folder that is whole for as long as it has its name.
 //!
 //! Its files are synced before they come here; they go into a folder under a name that is no slot's, described, and the
-//! folder gets its real name in one rename. A power cut at any point leaves either no slot or a whole one.
+//! folder gets its real name in one rename. It loses that name in one rename, too, before the first of its files goes. A power
+//! cut at any point leaves either no slot or a whole one.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
 
 use supervisor_core::record::Slot;
 
-use super::layout::{DESCRIPTION, IMAGE, Layout, UNBORN, sync_folder};
+use super::{
+    disk::{Disk, Real},
+    layout::{DESCRIPTION, GONE, IMAGE, Layout, UNBORN},
+};
 
 /// Makes synced files a slot: its one image, or the files of its package in their order. They must lie in the same file system, and
 /// stay where they are until the slot is whole, so that a power cut before that costs no byte of them.
 pub(crate) fn birth(layout: &Layout, files: &[PathBuf], slot: &Slot) -> io::Result<()> {
+    birth_on(&Real, layout, files, slot)
+}
+
+/// The same on any disk.
+pub(crate) fn birth_on(
+    disk: &impl Disk,
+    layout: &Layout,
+    files: &[PathBuf],
+    slot: &Slot,
+) -> io::Result<()> {
     let unborn = layout.slots().join(format!("{UNBORN}{}", slot.id.0));
-    remove_if_there(&unborn)?;
-    fs::create_dir(&unborn)?;
-    let names = match &slot.package {
-        Some(package) => package
-            .files
-            .iter()
-            .map(|file| file.name.as_str())
-            .collect(),
-        None => vec![IMAGE],
-    };
+    let names = names(slot);
     if names.len() != files.len() {
         let (wanted, there) = (names.len(), files.len());
         return Err(io::Error::other(format!(
             "{there} files are there instead of {wanted}"
         )));
     }
+    let filled = fill(disk, &unborn, files, &names);
+    if let Err(why) = filled.and_then(|()| describe(disk, &unborn, slot)) {
+        take_apart(disk, &unborn, files, &names);
+        return Err(why);
+    }
+    let named = layout.slot(slot);
+    // A number is given out once and saved with its job: whatever has this name is that same job's, from before a power cut.
+    bury(disk, &named)?;
+    disk.rename(&unborn, &named)?;
+    disk.sync_folder(&layout.slots())?;
+    for file in files {
+        // One that stays is removed at the next start.
+        let _ = disk.remove(file);
+    }
+    Ok(())
+}
+
+/// What the files of a slot are called, in their order.
+fn names(slot: &Slot) -> Vec<&str> {
+    let package = slot.package.as_ref();
+    package.map_or_else(
+        || vec![IMAGE],
+        |package| package.files.iter().map(|it| it.name.as_str()).collect(),
+    )
+}
+
+/// Fills a folder that is not a slot yet.
+fn fill(disk: &impl Disk, unborn: &Path, files: &[PathBuf], names: &[&str]) -> io::Result<()> {
+    disk.clear(unborn)?;
+    disk.make_folder(unborn)?;
     for (file, name) in files.iter().zip(names) {
         let place = unborn.join(name);
         // Not every file system knows a second name for a file.
-        fs::hard_link(file, &place).or_else(|_| fs::rename(file, &place))?;
-        make_executable(&place)?;
-    }
-    let description = serde_json::to_vec_pretty(slot)?;
-    let mut file = File::create(unborn.join(DESCRIPTION))?;
-    file.write_all(&description)?;
-    file.sync_all()?;
-    sync_folder(&unborn)?;
-    let named = layout.slot(slot);
-    // A number is given out once and saved with its job: whatever has this name is that same job's, from before a power cut.
-    remove_if_there(&named)?;
-    fs::rename(&unborn, &named)?;
-    sync_folder(&layout.slots())?;
-    for file in files {
-        // One that stays is removed at the next start.
-        let _ = fs::remove_file(file);
+        disk.link(file, &place)
+            .or_else(|_| disk.rename(file, &place))?;
+        disk.make_executable(&place)?;
     }
     Ok(())
 }
 
-/// Removes a folder with all it holds; one that is not there is as good as removed.
+/// Makes parts of the files again, and room. What fails here is done at the next start.
+fn take_apart(disk: &impl Disk, unborn: &Path, files: &[PathBuf], names: &[&str]) {
+    for (file, name) in files.iter().zip(names) {
+        if disk.kind(file).is_err() {
+            let _ = disk.rename(&unborn.join(name), file);
+        }
+        let _ = disk.make_writable(file);
+    }
+    let _ = disk.clear(unborn);
+}
+
+/// Writes the description of a slot into its folder, durably.
+pub(super) fn describe(disk: &impl Disk, folder: &Path, slot: &Slot) -> io::Result<()> {
+    disk.put(&folder.join(DESCRIPTION), &serde_json::to_vec_pretty(slot)?)?;
+    disk.sync_folder(folder)
+}
+
+/// Removes a slot's folder; one that is not there is as good as removed.
 pub(crate) fn remove_if_there(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(why) if why.kind() != io::ErrorKind::NotFound => Err(why),
-        _ => Ok(()),
+    bury(&Real, folder)
+}
+
+/// The same on any disk. That it is gone is durable only when the folder it lay in is synced; until then it may be whole again
+/// after a power cut.
+pub(super) fn bury(disk: &impl Disk, folder: &Path) -> io::Result<()> {
+    let name = folder.file_name().unwrap_or_default().display();
+    let grave = folder.with_file_name(format!("{GONE}{name}"));
+    disk.clear(&grave)?;
+    match disk.rename(folder, &grave) {
+        Ok(()) => disk.clear(&grave),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(why) => Err(why),
     }
-}
-
-#[cfg(unix)]
-fn make_executable(image: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-
-    fs::set_permissions(image, fs::Permissions::from_mode(0o500))?;
-    File::open(image)?.sync_all()
-}
-
-#[cfg(windows)]
-fn make_executable(_: &Path) -> io::Result<()> {
-    Ok(())
 }

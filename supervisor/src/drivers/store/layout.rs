@@ -1,7 +1,7 @@
 //! Where everything lies in the state folder.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -9,6 +9,8 @@ use supervisor_core::{
     alink::codec::Digest,
     record::{Slot, WantedFile},
 };
+
+use super::disk::{Disk, Kind};
 
 /// The name of a worker's program in its slot.
 pub(crate) const IMAGE: &str = if cfg!(windows) {
@@ -23,6 +25,9 @@ pub(crate) const DESCRIPTION: &str = "slot.json";
 /// Folders that are not slots yet begin so.
 pub(crate) const UNBORN: &str = ".born-";
 
+/// Folders that are no slots any more begin so.
+pub(crate) const GONE: &str = ".gone-";
+
 /// The paths in one state folder.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
@@ -30,17 +35,34 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Makes the folders that are missing, private to this user where the system has modes.
-    pub(crate) fn make(root: &Path) -> io::Result<Self> {
-        make_private(root)?;
+    /// Makes the folders that are missing, durably and private to this user where the system has modes. What is in the way of one is
+    /// removed and told, as all names here are ours.
+    pub(crate) fn make_on(
+        disk: &impl Disk,
+        root: &Path,
+        words: &mut Vec<String>,
+    ) -> io::Result<Self> {
         let layout = Self {
             // Absolute, so that a worker's program is found whatever folder is the current one.
             root: std::path::absolute(root)?,
         };
+        make_with_parents(disk, &layout.root)?;
+        disk.make_private(&layout.root)?;
         for folder in [layout.slots(), layout.parts(), layout.run(), layout.pids()] {
-            make_private(&folder)?;
+            if matches!(disk.kind(&folder), Ok(Kind::File(_) | Kind::Other)) {
+                words.push(format!("`{}` was no folder", folder.display()));
+                disk.clear(&folder)?;
+            }
+            make_with_parents(disk, &folder)?;
+            disk.make_private(&folder)?;
         }
         Ok(layout)
+    }
+
+    /// The same on a real disk where nothing is in the way.
+    #[cfg(test)]
+    pub(crate) fn make(root: &Path) -> io::Result<Self> {
+        Self::make_on(&super::disk::Real, root, &mut Vec::new())
     }
 
     /// Names the paths without touching anything.
@@ -115,35 +137,20 @@ impl Layout {
     }
 }
 
+/// Makes a folder and those it lies in. A new one is there after a power cut as well, unlike one whose parent was not synced.
+fn make_with_parents(disk: &impl Disk, folder: &Path) -> io::Result<()> {
+    if matches!(disk.kind(folder), Ok(Kind::Folder)) {
+        return Ok(());
+    }
+    let parent = folder.parent();
+    if let Some(parent) = parent {
+        make_with_parents(disk, parent)?;
+    }
+    disk.make_folder(folder)?;
+    parent.map_or(Ok(()), |parent| disk.sync_folder(parent))
+}
+
 /// Where the note about a part lies: beside it.
 pub(crate) fn note_of(part: &Path) -> PathBuf {
     part.with_extension("meta")
-}
-
-#[cfg(unix)]
-fn make_private(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
-}
-
-#[cfg(windows)]
-fn make_private(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)
-}
-
-/// Makes a folder's entries durable.
-#[cfg(unix)]
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    fs::File::open(folder)?.sync_all()
-}
-
-/// Windows has no such call: NTFS journals the entries, and a file's own sync takes its entry along.
-#[cfg(windows)]
-pub(crate) fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
 }

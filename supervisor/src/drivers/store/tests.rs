@@ -1,8 +1,13 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs};
 
 use tokio::sync::mpsc;
 
-use super::*;
+use supervisor_core::record::Job;
+
+use super::{
+    layout::{DESCRIPTION, IMAGE},
+    *,
+};
 
 fn record(next_slot: u64) -> Record {
     Record {
@@ -76,8 +81,8 @@ fn the_newest_record_wins_over_many_saves_and_starts() {
             contents.record.map_or(0, |it| it.next_slot),
             (round - 1) * 10 + u64::from(round > 1)
         );
-        state.save(record(round * 10)).unwrap();
-        state.save(record(round * 10 + 1)).unwrap();
+        state.save(&record(round * 10)).unwrap();
+        state.save(&record(round * 10 + 1)).unwrap();
     }
 }
 
@@ -85,8 +90,8 @@ fn the_newest_record_wins_over_many_saves_and_starts() {
 fn a_write_cut_anywhere_leaves_the_record_before_it() {
     let folder = tempfile::tempdir().unwrap();
     let (mut state, _) = open(folder.path());
-    state.save(record(1)).unwrap();
-    state.save(record(2)).unwrap();
+    state.save(&record(1)).unwrap();
+    state.save(&record(2)).unwrap();
     let [_, second] = state.layout().records();
     drop(state);
     let whole = fs::read(&second).unwrap();
@@ -105,30 +110,44 @@ fn a_write_cut_anywhere_leaves_the_record_before_it() {
 }
 
 #[test]
-fn a_save_after_a_torn_one_overwrites_the_torn_file_and_not_the_whole_one() {
+fn a_torn_or_missing_file_is_written_again_at_the_next_start_and_the_whole_one_is_not_touched() {
     let folder = tempfile::tempdir().unwrap();
     let (mut state, _) = open(folder.path());
-    state.save(record(1)).unwrap();
+    for number in 1..=3 {
+        state.save(&record(number)).unwrap();
+    }
     let [first, second] = state.layout().records();
     drop(state);
-    fs::write(&second, b"hotplate").unwrap();
-    let before = fs::read(&first).unwrap();
-    let (mut state, _) = open(folder.path());
-    state.save(record(2)).unwrap();
-    assert_eq!(fs::read(&first).unwrap(), before);
-    drop(state);
-    let (_state, contents) = open(folder.path());
-    assert_eq!(
-        (contents.record, contents.words),
-        (Some(record(2)), Vec::new())
-    );
+    let whole = fs::read(&first).unwrap();
+    for damage in ["torn", "missing", "a folder"] {
+        fs::remove_file(&second).unwrap();
+        match damage {
+            "torn" => fs::write(&second, b"hotplate").unwrap(),
+            "a folder" => fs::create_dir(&second).unwrap(),
+            _ => {}
+        }
+        let (state, contents) = open(folder.path());
+        assert_eq!(contents.record, Some(record(3)), "{damage}");
+        assert!(
+            contents.words.len() == 1 && contents.words[0].contains("record.b"),
+            "{:?}",
+            contents.words
+        );
+        drop(state);
+        assert_eq!(fs::read(&first).unwrap(), whole);
+        // Either of the two is enough now.
+        fs::write(&first, b"").unwrap();
+        let (_state, contents) = open(folder.path());
+        assert_eq!(contents.record, Some(record(3)), "{damage}");
+        fs::write(&first, &whole).unwrap();
+    }
 }
 
 #[test]
 fn two_torn_records_are_told_and_are_no_record() {
     let folder = tempfile::tempdir().unwrap();
     let (mut state, _) = open(folder.path());
-    state.save(record(1)).unwrap();
+    state.save(&record(1)).unwrap();
     let files = state.layout().records();
     drop(state);
     for file in &files {
@@ -243,15 +262,16 @@ async fn writes_are_answered_in_the_order_they_were_asked_for() {
     assert_eq!(open(folder.path()).1.record, Some(record(4)));
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn a_disk_that_fails_is_told_with_the_path_and_the_next_save_may_pass() {
     let folder = tempfile::tempdir().unwrap();
-    let (state, _) = open(folder.path());
-    let [first, _] = state.layout().records();
-    // A folder in the file's place is a failure on every system and for every user.
-    fs::create_dir(&first).unwrap();
+    let (root, away) = (folder.path().join("state"), folder.path().join("away"));
+    let (state, _) = open(&root);
     let (events, mut happened) = mpsc::channel(8);
     let store = Store::start(state, events);
+    // A missing folder is a failure for every user.
+    fs::rename(&root, &away).unwrap();
     store.save(SaveId(1), Box::new(record(1)));
     let Some(Event::SaveFailed {
         save: SaveId(1),
@@ -261,7 +281,7 @@ async fn a_disk_that_fails_is_told_with_the_path_and_the_next_save_may_pass() {
         panic!("the save must fail");
     };
     assert!(why.contains("record.a"), "{why}");
-    fs::remove_dir(&first).unwrap();
+    fs::rename(&away, &root).unwrap();
     store.save(SaveId(2), Box::new(record(2)));
     assert_eq!(
         happened.recv().await,
@@ -323,7 +343,7 @@ fn only_the_part_of_the_job_in_the_record_outlives_a_start() {
         verdict: None,
     };
     state
-        .save(Record {
+        .save(&Record {
             job: Some(job),
             ..record(4)
         })
@@ -346,7 +366,7 @@ fn only_the_part_of_the_job_in_the_record_outlives_a_start() {
     assert_eq!(contents.words, Vec::<String>::new());
     assert_eq!(names(), kept);
     // When the job has ended, nobody goes on with it.
-    state.save(record(4)).unwrap();
+    state.save(&record(4)).unwrap();
     drop(state);
     open(folder.path());
     assert_eq!(names(), Vec::<PathBuf>::new());

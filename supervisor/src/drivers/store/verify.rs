@@ -33,6 +33,7 @@ use supervisor_core::alink::hex;
 use supervisor_core::record::Slot;
 
 use self::system::Stamp;
+pub(super) use self::system::is_passing;
 use super::layout::Layout;
 
 /// So much is read at once, in bytes.

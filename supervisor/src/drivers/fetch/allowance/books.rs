@@ -13,7 +13,7 @@ use supervisor_core::event::FetchFault;
 
 use crate::{
     config::Limits,
-    drivers::store::{at, layout::sync_folder},
+    drivers::store::{at, disk::sync_folder},
 };
 
 /// The form of the file; one of another form cannot be read.

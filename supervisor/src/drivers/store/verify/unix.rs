@@ -38,7 +38,7 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 }
 
 /// May it be otherwise the next time, with the file as it is?
-pub(super) fn is_passing(why: &io::Error) -> bool {
+pub(in super::super) fn is_passing(why: &io::Error) -> bool {
     let scarce = why.raw_os_error().is_some_and(|it| SCARCE.contains(&it));
     scarce || matches!(why.kind(), io::ErrorKind::TimedOut)
 }

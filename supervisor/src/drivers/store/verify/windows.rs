@@ -39,6 +39,6 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 }
 
 /// May it be otherwise the next time, with the file as it is?
-pub(super) fn is_passing(why: &io::Error) -> bool {
+pub(in super::super) fn is_passing(why: &io::Error) -> bool {
     why.raw_os_error().is_some_and(|it| PASSING.contains(&it))
 }
