@@ -21,8 +21,38 @@
 //! });
 //! ```
 //!
+//! A whole upgrade, and the way back, is [`switch`]:
+//!
+//! ```
+//! # use worker_sdk::{Device, Fault, Refusal, Reporter, Resume, Value, ValueMap, model::Model, testkit::{self, switch}};
+//! # #[derive(Default)]
+//! # struct Counter { count: u8 }
+//! # impl Device for Counter {
+//! #     type Snapshot = u8;
+//! #     fn model(&self) -> Model { Model { version: "1.0.0".to_owned(), ..Model::default() } }
+//! #     async fn warm_up(&mut self) -> Result<(), Fault> { Ok(()) }
+//! #     async fn activate(&mut self, _: Reporter, from: Option<Resume<u8>>) -> Result<(), Fault> {
+//! #         self.count = from.map_or(1, |it| it.state); Ok(()) }
+//! #     async fn set(&mut self, _: &str, _: Value) -> Result<(), Refusal> { Ok(()) }
+//! #     async fn call(&mut self, _: &str, _: ValueMap) -> Result<ValueMap, Refusal> { Ok(ValueMap::new()) }
+//! #     fn snapshot(&self) -> u8 { self.count }
+//! #     async fn quiesce(&mut self) -> u8 { self.count + 1 }
+//! # }
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let mut old = testkit::Kit::start(Counter::default()).await;
+//! old.ready().await;
+//! old.activate().await.expect("nothing can go wrong");
+//! let (_new, handed) = switch(old, Counter::default()).await.taken();
+//! let mut back = handed.take_back(Counter::default()).await.expect("it ran before");
+//! let count: u8 = back.quiesce().await;
+//! assert_eq!(count, 3);
+//! # });
+//! ```
+//!
 //! Turns of the control loop are taken by hand, with [`Kit::turn`], so that a device on a clock of the test's own is driven
 //! without waiting. Every wait is bounded by [`PATIENCE`] and then panics with all that was heard: this module is for tests.
+
+mod switch;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -41,6 +71,7 @@ use worker_protocol::{
     v1::{Ask, Consent, Done, FromWorker, Handover, Health, Refusal, RequestId, ToWorker},
 };
 
+pub use self::switch::{Handed, Switched, switch};
 use crate::{
     device::{Device, Resume},
     exit::Exit,
@@ -142,6 +173,15 @@ impl Kit {
     /// Waits until the warm-up has failed, and says why.
     pub async fn unfit(&mut self) -> String {
         self.until("unfit", |heard| heard.unfit.take()).await
+    }
+
+    /// Waits for the end of the warm-up; says why, if it failed.
+    async fn warmed_up(&mut self) -> Option<String> {
+        let ended = |heard: &mut Heard| match heard.unfit.take() {
+            Some(why) => Some(Some(why)),
+            None => heard.ready.then_some(None),
+        };
+        self.until("the end of the warm-up", ended).await
     }
 
     /// Activates without a former life's state.
