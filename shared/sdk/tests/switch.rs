@@ -117,7 +117,7 @@ async fn at_work(mood: Mood) -> Kit {
     };
     let mut kit = Kit::start(lamp(light, mood)).await;
     kit.ready().await;
-    kit.activate().await.unwrap();
+    kit.activate().await.expect("nothing stands in its way");
     kit
 }
 
