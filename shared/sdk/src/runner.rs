@@ -217,7 +217,11 @@ impl<D: Device> Runner<D> {
 
     fn checkpoint(&mut self) {
         let state = self.device.snapshot();
-        if let Some(snapshot) = self.checkpoints.take(&state, self.largest_snapshot) {
+        self.say_checkpoint(&state);
+    }
+
+    fn say_checkpoint(&mut self, state: &D::Snapshot) {
+        if let Some(snapshot) = self.checkpoints.take(state, self.largest_snapshot) {
             self.line.say(FromWorker::Checkpoint { snapshot });
         }
     }

@@ -147,9 +147,13 @@ impl<D: Device> Runner<D> {
 
     async fn stop(&mut self, id: RequestId) -> Exit {
         // A standby has touched nothing that would have to be made safe.
-        if self.active && self.quiesce().await.is_none() {
-            self.refuse(id, TOO_LATE, not_safe());
-            return Exit::Failed;
+        if self.active {
+            let Some(state) = self.quiesce().await else {
+                self.refuse(id, TOO_LATE, not_safe());
+                return Exit::Failed;
+            };
+            // Nobody takes over now; whoever starts one day is told where the device stood in the end.
+            self.say_checkpoint(&state);
         }
         self.done(id, Done::Stopping);
         Exit::Done

@@ -210,6 +210,17 @@ async fn an_active_worker_that_is_stopped_makes_its_device_safe() {
 }
 
 #[tokio::test]
+async fn an_active_worker_that_is_stopped_says_where_its_device_stood_in_the_end() {
+    let mut kit = active(Kettle::new()).await;
+    kit.checkpoint::<Water>().await;
+    kit.set("target", 60).await.unwrap();
+    // Within the second in which no further checkpoint would be due.
+    assert_eq!(kit.ask(Ask::Stop).await, Ok(Done::Stopping));
+    let last: Water = kit.checkpoint().await;
+    assert_eq!(last.target, 60.0);
+}
+
+#[tokio::test]
 async fn a_failed_warm_up_is_told_and_ends_the_worker() {
     let kettle = Kettle {
         broken: Some("warm up"),
