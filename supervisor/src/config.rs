@@ -158,6 +158,7 @@ fn parse(file: &Path, text: &str, environment: &dyn Fn(&str) -> Option<String>) 
 
     let mut section = reading.section("state");
     let state = folder.join(section.or("dir", "state".to_owned()));
+    policy.checkpoint_every = positive(&mut section, "checkpoint_every_s", policy.checkpoint_every);
     section.end();
 
     let mut section = reading.section("log");

@@ -46,6 +46,7 @@ impl Hands {
             Command::HoldFetch { job } => self.fetch.hold(job),
             Command::AbandonFetch { job } => self.fetch.abandon(job),
             Command::Save { save, record } => self.store.save(save, record),
+            Command::SaveCheckpoint(checkpoint) => self.store.save_checkpoint(checkpoint),
             Command::RemoveSlot { slot } => self.store.remove(slot),
             Command::Spawn { tenure, slot } => {
                 let leash = self.link.leash(tenure);

@@ -44,6 +44,7 @@ pub(crate) fn install(
         record,
         slots,
         words,
+        checkpoint: _,
     } = contents;
     let mut record = record.unwrap_or_default();
     // Without a record, numbers go on after the slots that are there.

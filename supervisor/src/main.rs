@@ -32,6 +32,7 @@ use crate::{
         cloud::Cloud,
         control::{self, Answer, AskError, Control},
         fetch::Fetch,
+        host,
         link::Link,
         process::{Processes, orphans, pidfile::PidFiles},
         signal::Wishes,
@@ -44,8 +45,9 @@ use crate::{
     show::{complain, say},
 };
 
-/// Threads for what blocks: the disk, names, certificates. On Windows each pipe of a worker needs one of its own, too.
-const BLOCKING_THREADS: usize = if cfg!(windows) { 16 } else { 2 };
+/// Threads for what blocks: the disk, names, certificates; one more than these need, so that no start of a worker and no save ever
+/// waits for a checkpoint. On Windows each pipe of a worker needs one of its own, too.
+const BLOCKING_THREADS: usize = if cfg!(windows) { 16 } else { 3 };
 
 /// A blocking thread without work ends after this.
 const THREAD_REST: Duration = Duration::from_secs(1);
@@ -227,6 +229,7 @@ async fn run(config: Config) -> Result<(), Failure> {
     let Contents {
         record,
         slots,
+        checkpoint,
         words,
     } = contents;
     let layout = state.layout().clone();
@@ -255,6 +258,8 @@ async fn run(config: Config) -> Result<(), Failure> {
     let found = Found {
         record,
         slots,
+        checkpoint,
+        boot: host::boot(),
         words,
     };
     agent.start(clock.now(), found, &mut commands);

@@ -7,6 +7,7 @@
 mod chatter;
 mod cloud;
 mod lives;
+mod recall;
 mod report;
 mod settle;
 
@@ -16,6 +17,7 @@ use self::chatter::Chatter;
 use crate::{
     alink::{login::Identity, topics::Topics},
     cadence::Cadence,
+    checkpoint::{Boot, Checkpoint, Schedule},
     crew::{Crew, Scene},
     event::{Command, Event, Grade, JobId, Note, Tenure},
     mailbox::Mailbox,
@@ -45,6 +47,10 @@ pub struct Found {
     pub record: Option<Record>,
     /// Every finished, undamaged slot.
     pub slots: Vec<Slot>,
+    /// The newest whole checkpoint.
+    pub checkpoint: Option<Checkpoint>,
+    /// Which run of the machine this is, if the system can tell.
+    pub boot: Option<Boot>,
     /// What was found damaged, in sentences.
     pub words: Vec<String>,
 }
@@ -62,6 +68,7 @@ pub struct Agent {
     mailbox: Mailbox,
     outbox: Outbox,
     cadence: Cadence,
+    checkpoints: Schedule,
     told: Vec<Told>,
     query_at: Option<Ticks>,
     posted: Option<report::Own>,
@@ -89,6 +96,7 @@ impl Agent {
             mailbox: Mailbox::default(),
             outbox: Outbox::new(topics.clone(), setup.policy.module.clone(), first_id),
             cadence: Cadence::default(),
+            checkpoints: Schedule::new(setup.policy.checkpoint_every),
             told: Vec::new(),
             query_at: None,
             posted: None,
@@ -120,6 +128,7 @@ impl Agent {
             let text = "no worker is installed; waiting for an update or for `supervisor install`";
             note(out, Grade::Warning, None, None, text.to_owned());
         }
+        self.recall(found.checkpoint, found.boot, now, out);
         let update = self.with_hands(now, out, |hands| Update::resume(hands, &found.slots));
         self.update = Some(update);
         self.settle(now, out);
@@ -170,6 +179,16 @@ impl Agent {
                 let text = format!("the record could not be saved: {why}");
                 note(out, Grade::Error, None, None, text);
                 self.with_update(now, out, |it, hands| it.save_failed(save, &why, hands));
+            }
+            Event::CheckpointSaved => {
+                if let Some(text) = self.checkpoints.saved() {
+                    note(out, Grade::Info, None, None, text);
+                }
+            }
+            Event::CheckpointFailed { why } => {
+                if let Some(text) = self.checkpoints.failed(&why, now.ticks) {
+                    note(out, Grade::Warning, None, None, text);
+                }
             }
             Event::RemoveFailed { slot, why } => {
                 let text = format!("slot {} could not be removed: {why}", slot.0);
@@ -227,6 +246,7 @@ impl Agent {
             self.outbox.next_deadline().filter(|_| self.session.is_up()),
             self.session.next_deadline(),
             self.ledger.next_deadline(),
+            self.checkpoints.next_deadline(self.crew.memory()),
             self.query_at,
             Some(self.cadence.due(&self.policy)),
         ]

@@ -8,26 +8,16 @@ mod tests;
 
 use std::time::Duration;
 
-use worker_protocol::v1::{Ask, Cause, Handover, RequestId, ToWorker};
+use worker_protocol::v1::{Ask, Cause, RequestId, ToWorker};
 
 use crate::{
     event::{Command, Tenure},
+    memory::{Memory, Source},
     policy::Policy,
     record::{Slot, SlotId},
     tenure::{Death, Life, Milestone, Role},
     time::{Backoff, Jitter, Now, Ticks, sooner},
 };
-
-/// Where a device stood, in the words of its worker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Memory {
-    /// The slot whose worker said so.
-    pub slot: SlotId,
-    /// JSON text.
-    pub snapshot: Vec<u8>,
-    /// When it was said.
-    pub taken: Ticks,
-}
 
 /// Everything about one event that a change of the crew needs.
 pub struct Scene<'a> {
@@ -53,6 +43,7 @@ pub struct Crew {
     backoff: Backoff,
     memory: Option<Memory>,
     trial: Option<Memory>,
+    words: u64,
     respawns: u64,
 }
 
@@ -70,6 +61,7 @@ impl Crew {
             backoff: Backoff::new(policy.respawn_backoff.0, policy.respawn_backoff.1),
             memory: None,
             trial: None,
+            words: 0,
             respawns: 0,
         }
     }
@@ -146,7 +138,7 @@ impl Crew {
                     self.activate(tenure, scene);
                 }
             }
-            Milestone::Handed(snapshot) => self.remember(tenure, snapshot.clone(), scene.now.ticks),
+            Milestone::Handed(snapshot) => self.remember(tenure, snapshot.clone(), scene.now),
             Milestone::Gone(death) => self.bury(tenure, death, scene, jitter),
             Milestone::Active
             | Milestone::Consent(_)
@@ -193,29 +185,35 @@ impl Crew {
         self.respawns += 1;
     }
 
+    /// This memory was found on the disk.
+    pub fn recall(&mut self, memory: Memory) {
+        self.memory = Some(memory);
+    }
+
     /// Orders a warmed-up life to take over, from the newest memory.
     pub fn activate(&mut self, tenure: Tenure, scene: &mut Scene<'_>) {
         let now = scene.now.ticks;
-        let from = self.memory.as_ref().map(|memory| Handover {
-            snapshot: memory.snapshot.clone(),
-            cause: self.cause,
-            age_ms: u64::try_from(now.since(memory.taken).as_millis()).ok(),
-        });
+        let memory = self.memory.as_ref();
+        let from = memory.map(|memory| memory.handover(self.cause, now));
         if let Some(life) = self.lives.iter_mut().find(|life| life.tenure == tenure) {
             life.activate(from, now, &scene.policy.life, scene.out);
         }
     }
 
     /// A worker said where its device stands. What a worker on trial says is kept apart until it is trusted.
-    pub fn remember(&mut self, tenure: Tenure, snapshot: Vec<u8>, now: Ticks) {
+    pub fn remember(&mut self, tenure: Tenure, snapshot: Vec<u8>, now: Now) {
         let Some(life) = self.life(tenure) else {
             return;
         };
         let memory = Memory {
+            number: self.words + 1,
             slot: life.slot.id,
+            version: Some(life.slot.version.clone()),
             snapshot,
-            taken: now,
+            at: Some(now.wall),
+            source: Source::Heard(now.ticks),
         };
+        self.words += 1;
         if self.home == Some(memory.slot) {
             self.memory = Some(memory);
         } else {

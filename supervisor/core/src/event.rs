@@ -12,6 +12,7 @@
 //! | `Spawn` | `Spawned` (then, once, `Exited`), `SpawnFailed` or `SlotDamaged` |
 //! | `Send`, `Hang up` | `Parted` when the link is gone |
 //! | `Kill` | `Exited` |
+//! | `SaveCheckpoint` | `CheckpointSaved` or `CheckpointFailed`; the next one is ordered after that |
 //! | `RemoveSlot` | `RemoveFailed` if it could not be removed |
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,7 @@ use worker_protocol::v1::{FromWorker, ToWorker};
 
 use crate::{
     alink::{topics::Subscription, version::Version},
+    checkpoint::Checkpoint,
     record::{FileName, Record, Slot, WantedFile},
     status::Status,
 };
@@ -107,6 +109,13 @@ pub enum Event {
     SaveFailed {
         /// Which save.
         save: SaveId,
+        /// Why, with the path.
+        why: String,
+    },
+    /// The checkpoint is on the disk and synced.
+    CheckpointSaved,
+    /// The checkpoint is not on the disk.
+    CheckpointFailed {
         /// Why, with the path.
         why: String,
     },
@@ -235,6 +244,8 @@ pub enum Command {
         /// All of it.
         record: Box<Record>,
     },
+    /// Save where the device stands, durably, without keeping anything else waiting.
+    SaveCheckpoint(Box<Checkpoint>),
     /// Remove a slot no record names any more.
     RemoveSlot {
         /// Which.

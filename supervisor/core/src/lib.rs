@@ -7,10 +7,12 @@
 pub mod agent;
 pub mod alink;
 pub mod cadence;
+pub mod checkpoint;
 pub mod crew;
 pub mod event;
 pub mod mailbox;
 pub mod maintenance;
+pub mod memory;
 pub mod operator;
 pub mod outbox;
 pub mod outcome;

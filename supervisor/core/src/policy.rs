@@ -56,6 +56,8 @@ pub struct Policy {
     pub respawn_backoff: (Duration, Duration),
     /// A worker that lived this long starts again at once when it dies.
     pub respawn_calm: Duration,
+    /// How often the device's state goes to the disk at the most, while it changes.
+    pub checkpoint_every: Duration,
     /// How often the full status is reported, in general.
     pub report_normal: Duration,
     /// How often the full status is reported while there is a reason to hurry.
@@ -119,6 +121,10 @@ impl Default for Policy {
             life: LifePolicy::default(),
             respawn_backoff: (Duration::from_secs(1), Duration::from_secs(60)),
             respawn_calm: Duration::from_secs(60),
+            // Ten seconds of a device's life are what a power cut may cost. A device whose state always changes writes 8,640 times a
+            // day then, with the file system's own writes some 32 KB each: 280 MB, which 4 GB of levelled flash with 1,000 erase
+            // cycles bear for forty years.
+            checkpoint_every: Duration::from_secs(10),
             report_normal: Duration::from_secs(30),
             report_fast: Duration::from_secs(2),
             reconnect_backoff: (Duration::from_secs(1), Duration::from_secs(120)),

@@ -183,7 +183,9 @@ pub fn same(a: &[Digest], b: &[Digest]) -> bool {
 }
 
 /// A value that cannot be understood counts as missing.
-fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
+pub(crate) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
     let found = serde_json::Value::deserialize(from)?;
     Ok(serde_json::from_value(found).unwrap_or_default())
 }

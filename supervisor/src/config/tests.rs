@@ -313,6 +313,11 @@ fn a_wrong_type_or_range_is_told_with_what_it_must_be() {
             "at least twice",
         ),
         ("[state]\ndir = 1", "state.dir", "a text in quotes"),
+        (
+            "[state]\ncheckpoint_every_s = 0",
+            "state.checkpoint_every_s",
+            "above 0",
+        ),
         ("[log]\nlevel = \"loud\"", "log.level", "\"info\""),
     ] {
         let fault = case.fault(&format!("{CLOUD}{lines}\n"));

@@ -1,7 +1,28 @@
-//! What the system knows about our processes: memory and processor time, read only when somebody asks.
+//! What the system knows about this run of the machine, and about our processes: memory and processor time, read only when somebody asks.
 
-use supervisor_core::status::Status;
+use supervisor_core::{checkpoint::Boot, status::Status};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+
+/// The name that Linux made up for this run of the machine.
+#[cfg(target_os = "linux")]
+pub(crate) fn boot_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// What tells this run of the machine from every other, if the system knows.
+#[cfg(target_os = "linux")]
+pub(crate) fn boot() -> Option<Boot> {
+    // Without `/proc` nothing is known: the time of the start would be another one as soon as a clock is set.
+    boot_name().map(Boot::Named)
+}
+
+/// What tells this run of the machine from every other, if the system knows.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn boot() -> Option<Boot> {
+    Boot::since(System::boot_time().ok()?)
+}
 
 /// The supervisor's own footprint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -71,6 +92,12 @@ mod tests {
     use supervisor_core::status::WorkerStatus;
 
     use super::*;
+
+    #[test]
+    fn this_run_of_the_machine_is_known_again_at_every_look() {
+        let boot = boot().expect("the systems we test on know");
+        assert!(boot.is(&super::boot().unwrap()), "{boot:?}");
+    }
 
     #[test]
     fn a_living_process_has_memory_and_a_dead_one_has_none() {

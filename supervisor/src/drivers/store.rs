@@ -1,9 +1,10 @@
 //! The state folder: the instance lock, the record, the slots.
 //!
 //! Opening it takes the lock and looks at everything; from then on one task carries out writes in the order they were asked for,
-//! each on a blocking thread, so that the spine never waits for a disk.
+//! each on a blocking thread, so that the spine never waits for a disk. Checkpoints have a task of their own.
 
 pub(crate) mod birth;
+mod checkpoint;
 pub(crate) mod disk;
 mod folder;
 pub(crate) mod layout;
@@ -20,13 +21,20 @@ use std::{
 };
 
 use supervisor_core::{
+    checkpoint::Checkpoint,
     event::{Event, SaveId, SlotId},
     record::{Record, Slot},
 };
 use tokio::sync::mpsc;
 
 pub(crate) use self::disk::at;
-use self::{disk::Real, folder::Folder, layout::Layout, lock::Lock};
+use self::{
+    checkpoint::{Checkpoints, Desk},
+    disk::Real,
+    folder::Folder,
+    layout::Layout,
+    lock::Lock,
+};
 use super::{Events, report};
 
 /// How many writes may wait. The brain has at most a save and a few removals under way; at the bound a write fails at once.
@@ -63,6 +71,7 @@ fn holder(pid: &Option<u32>) -> String {
 #[derive(Debug)]
 pub(crate) struct State {
     folder: Folder<Real>,
+    checkpoints: Option<Checkpoints<Real>>,
     _lock: Lock,
 }
 
@@ -73,6 +82,8 @@ pub(crate) struct Contents {
     pub(crate) record: Option<Record>,
     /// Whole slots, by number.
     pub(crate) slots: Vec<Slot>,
+    /// The newest whole checkpoint.
+    pub(crate) checkpoint: Option<Checkpoint>,
     /// What was damaged, one line each.
     pub(crate) words: Vec<String>,
 }
@@ -87,9 +98,13 @@ impl State {
         let mut words = Vec::new();
         let layout = Layout::make_on(&Real, root, &mut words).map_err(unusable)?;
         let lock = Lock::take(&layout)?;
-        let (folder, contents) = Folder::open(Real, layout, words).map_err(unusable)?;
+        let (folder, mut contents) = Folder::open(Real, layout, words).map_err(unusable)?;
+        let files = folder.layout().checkpoints();
+        let (checkpoints, newest) = Checkpoints::open(Real, files, &mut contents.words);
+        contents.checkpoint = newest;
         let state = Self {
             folder,
+            checkpoints: Some(checkpoints),
             _lock: lock,
         };
         Ok((state, contents))
@@ -116,15 +131,28 @@ enum Work {
 #[derive(Debug)]
 pub(crate) struct Store {
     queue: mpsc::Sender<Work>,
+    desk: Desk,
     events: Events,
 }
 
 impl Store {
     /// Takes over the open state folder.
-    pub(crate) fn start(state: State, events: Events) -> Self {
+    pub(crate) fn start(mut state: State, events: Events) -> Self {
         let (queue, waiting) = mpsc::channel(MOST_WRITES);
+        let files = state.checkpoints.take();
+        let files = files.expect("a state that was just opened has its checkpoints");
+        let desk = Desk::open(files, events.clone());
         tokio::spawn(write_in_turn(state, waiting, events.clone()));
-        Self { queue, events }
+        Self {
+            queue,
+            desk,
+            events,
+        }
+    }
+
+    /// Answered by `CheckpointSaved` or `CheckpointFailed`; keeps no save waiting.
+    pub(crate) fn save_checkpoint(&self, checkpoint: Box<Checkpoint>) {
+        self.desk.hand_in(checkpoint);
     }
 
     /// Answered by `Saved` or `SaveFailed`.

@@ -75,6 +75,9 @@ impl Agent {
         let mut scene = scene(now, &self.policy, out);
         self.crew
             .reached(tenure, &milestone, &mut scene, &mut self.jitter);
+        if let Milestone::Handed(_) = milestone {
+            self.checkpoints.hurry();
+        }
         if let Milestone::Gone(_) = milestone {
             self.mailbox.gone(tenure, out);
             self.cadence.forget(tenure);

@@ -108,7 +108,7 @@ impl Agent {
                         .note(now.ticks, Grade::Warning, Some(tenure), text, out);
                 }
             },
-            FromWorker::Checkpoint { snapshot } => self.crew.remember(tenure, snapshot, now.ticks),
+            FromWorker::Checkpoint { snapshot } => self.crew.remember(tenure, snapshot, now),
             FromWorker::Hurry { reason } => self.cadence.worker(tenure, &reason, true),
             FromWorker::Relax { reason } => self.cadence.worker(tenure, &reason, false),
             FromWorker::Ready

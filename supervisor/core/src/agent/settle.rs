@@ -18,7 +18,7 @@ impl Agent {
             self.reached(tenure, milestone, now, out);
         }
         if self.stopping {
-            self.settle_stopping(out);
+            self.settle_stopping(now, out);
             return;
         }
         self.with_update(now, out, Update::tick);
@@ -43,6 +43,7 @@ impl Agent {
         }
         self.drop_unsendable(out);
         self.ledger.tidy(now.ticks, out);
+        self.checkpoints.tend(now, self.crew.memory(), out);
     }
 
     /// What was said straight to the cloud while the link is down is said in vain.
@@ -52,11 +53,15 @@ impl Agent {
         }
     }
 
-    pub(super) fn settle_stopping(&mut self, out: &mut Vec<Command>) {
+    pub(super) fn settle_stopping(&mut self, now: Now, out: &mut Vec<Command>) {
         self.hear_told(out);
         self.drop_unsendable(out);
+        if self.exited || !self.crew.lives().is_empty() {
+            return;
+        }
+        self.checkpoints.end(now, self.crew.memory(), out);
         // A save under way is worth waiting for: it may be the commit. The shell bounds the whole.
-        if self.crew.lives().is_empty() && self.ledger.is_settled() && !self.exited {
+        if self.ledger.is_settled() && self.checkpoints.is_settled() {
             self.session.end(out);
             self.exited = true;
             out.push(Command::Exit);
@@ -79,6 +84,7 @@ impl Agent {
                     });
                 }
                 Told::Trusted => {
+                    self.checkpoints.hurry();
                     self.outbox.begin();
                     self.inform();
                 }

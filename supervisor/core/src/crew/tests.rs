@@ -1,6 +1,6 @@
 use super::*;
 use crate::{event::Exit, tenure::Stage};
-use worker_protocol::v1::{Done, FromWorker};
+use worker_protocol::v1::{Done, FromWorker, Handover};
 
 /// A crew, its policy, and the time.
 struct Ship {
@@ -21,6 +21,13 @@ fn slot(n: u64) -> Slot {
     }
 }
 
+fn at(ticks: Ticks) -> Now {
+    Now {
+        ticks,
+        ..Now::default()
+    }
+}
+
 impl Ship {
     fn new() -> Self {
         let policy = Policy::default();
@@ -34,19 +41,13 @@ impl Ship {
     }
 
     fn tend(&mut self) {
-        let now = Now {
-            ticks: self.now,
-            ..Now::default()
-        };
+        let now = at(self.now);
         let (policy, out) = (&self.policy, &mut self.out);
         self.crew.tend(&mut Scene { now, policy, out });
     }
 
     fn reach(&mut self, tenure: Tenure, milestone: &Milestone) {
-        let now = Now {
-            ticks: self.now,
-            ..Now::default()
-        };
+        let now = at(self.now);
         let (policy, out) = (&self.policy, &mut self.out);
         let mut scene = Scene { now, policy, out };
         self.crew
@@ -154,8 +155,8 @@ fn a_successor_is_handed_the_last_word_its_cause_and_its_age() {
     ship.tend();
     let first = ship.only();
     assert_eq!(ship.raise(first), None);
-    ship.crew.remember(first, vec![1], Ticks(10));
-    ship.crew.remember(first, vec![2], Ticks(20));
+    ship.crew.remember(first, vec![1], at(Ticks(10)));
+    ship.crew.remember(first, vec![2], at(Ticks(20)));
     ship.now = Ticks(520);
     ship.lose(first);
     ship.tend();
@@ -179,7 +180,7 @@ fn words_of_a_worker_on_trial_count_only_once_it_is_trusted() {
         ship.raise(old);
         ship.crew.keep(None, Cause::Upgrade, ship.now);
         // A late word of the old one, in the switch, is still the old one's.
-        ship.crew.remember(old, vec![1], ship.now);
+        ship.crew.remember(old, vec![1], at(ship.now));
         ship.lose(old);
         let mut out = Vec::new();
         let mut scene = Scene {
@@ -188,7 +189,7 @@ fn words_of_a_worker_on_trial_count_only_once_it_is_trusted() {
             out: &mut out,
         };
         let new = ship.crew.start(slot(2), Role::Active, &mut scene);
-        ship.crew.remember(new, vec![2], ship.now);
+        ship.crew.remember(new, vec![2], at(ship.now));
         if trusted {
             ship.crew.trust(slot(2), ship.now);
         } else {
@@ -210,7 +211,7 @@ fn one_that_dies_before_it_was_active_does_not_change_why_the_device_starts() {
     ship.tend();
     let first = ship.only();
     ship.raise(first);
-    ship.crew.remember(first, vec![1], ship.now);
+    ship.crew.remember(first, vec![1], at(ship.now));
     ship.crew.keep(Some(slot(1)), Cause::RollBack, ship.now);
     let life = ship.crew.life_mut(first).unwrap();
     life.kill(Death::Asked, ship.now, &mut ship.out);
@@ -232,7 +233,7 @@ fn handed_after_damage(by_switch: bool) -> Handover {
     ship.tend();
     let first = ship.only();
     ship.raise(first);
-    ship.crew.remember(first, vec![1], ship.now);
+    ship.crew.remember(first, vec![1], at(ship.now));
     ship.lose(first);
     ship.tend();
     let (second, bad, why) = (ship.only(), SlotId(1), String::new());
@@ -282,4 +283,60 @@ fn a_slot_that_is_not_kept_is_not_replaced() {
     ship.crew.replace(SlotId(2), None, ship.now);
     ship.tend();
     assert_eq!(ship.crew.lives()[0].slot, slot(1));
+}
+
+#[test]
+fn what_was_found_on_the_disk_keeps_its_cause_until_a_trusted_worker_has_said_more() {
+    let mut ship = Ship::new();
+    ship.now = Ticks(50);
+    ship.crew.recall(Memory {
+        number: 0,
+        slot: SlotId(1),
+        version: None,
+        snapshot: vec![1],
+        at: None,
+        source: Source::Found {
+            at: ship.now,
+            age: Some(Duration::from_secs(7)),
+            lost: Cause::SupervisorLost,
+        },
+    });
+    let expected = |age_ms| Handover {
+        snapshot: vec![1],
+        cause: Cause::SupervisorLost,
+        age_ms: Some(age_ms),
+    };
+    ship.crew.keep(Some(slot(1)), Cause::PowerCut, ship.now);
+    ship.tend();
+    let first = ship.only();
+    assert_eq!(ship.raise(first), Some(expected(7000)));
+    // It dies before it has said anything: its successor must not take that for an ordinary crash.
+    ship.now = Ticks(150);
+    ship.lose(first);
+    ship.tend();
+    let second = ship.only();
+    assert_eq!(ship.raise(second), Some(expected(7100)));
+    // Nor must one that is taken back take it for an ordinary roll-back, whatever one on trial has said.
+    ship.crew.keep(None, Cause::Upgrade, ship.now);
+    ship.lose(second);
+    let now = at(ship.now);
+    let (policy, out) = (&ship.policy, &mut ship.out);
+    let mut scene = Scene { now, policy, out };
+    let trial = ship.crew.start(slot(2), Role::Active, &mut scene);
+    assert_eq!(ship.raise(trial), Some(expected(7100)));
+    ship.crew.remember(trial, vec![2], at(ship.now));
+    ship.lose(trial);
+    ship.crew.distrust();
+    ship.crew.keep(Some(slot(1)), Cause::RollBack, ship.now);
+    ship.tend();
+    let back = ship.only();
+    assert_eq!(ship.raise(back), Some(expected(7100)));
+    // Its own words are from after the loss.
+    ship.crew.remember(back, vec![3], at(ship.now));
+    ship.lose(back);
+    ship.now = ship.crew.next_deadline(&ship.policy).unwrap();
+    ship.tend();
+    let last = ship.only();
+    let from = ship.raise(last).unwrap();
+    assert_eq!((from.snapshot, from.cause), (vec![3], Cause::Crash));
 }

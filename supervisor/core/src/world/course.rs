@@ -133,6 +133,9 @@ impl World {
         if let Event::Saved { .. } | Event::SaveFailed { .. } = event {
             self.durable.disk.unanswered -= 1;
         }
+        if let Event::CheckpointSaved | Event::CheckpointFailed { .. } = event {
+            self.durable.kept.heard();
+        }
         if let Event::CloudUp = event {
             self.durable.cloud.connected = true;
             if let Some(topic_and_payload) = self.durable.cloud.push() {

@@ -70,6 +70,7 @@ impl World {
                     self.tell_later(3, Event::Saved { save });
                 }
             }
+            Command::SaveCheckpoint(checkpoint) => self.save_checkpoint(*checkpoint),
             Command::RemoveSlot { slot } => {
                 let running: BTreeSet<_> = self.alive().map(|process| process.slot.id).collect();
                 self.durable.disk.remove(slot, &running);

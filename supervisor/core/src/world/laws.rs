@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use worker_protocol::v1::{Cause, Handover};
 
 use super::{Behaviour, Disk};
-use crate::record::{Record, Slot, SlotId, Stage};
+use crate::{
+    checkpoint::Checkpoint,
+    record::{Record, Slot, SlotId, Stage},
+};
 
 /// What was seen so far, for the laws that need a memory.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +27,10 @@ pub(crate) struct Laws {
     switched: bool,
     /// Slots the brain was told to be damaged since the power came on.
     damaged: BTreeSet<SlotId>,
+    /// What was kept on the disk when the power came on, and what was lost before.
+    recalled: Option<(Vec<u8>, Cause)>,
+    /// It is not to be believed.
+    pub(crate) nothing_was_kept: bool,
 }
 
 impl Laws {
@@ -32,6 +39,12 @@ impl Laws {
         self.told_back = false;
         self.switched = false;
         self.damaged.clear();
+    }
+
+    /// What a supervisor that starts finds of where the device stood.
+    pub(crate) fn recalls(&mut self, found: Option<&Checkpoint>, lost: Cause) {
+        let found = found.filter(|_| !std::mem::take(&mut self.nothing_was_kept));
+        self.recalled = found.map(|it| (it.snapshot.clone().into_bytes(), lost));
     }
 
     /// The brain is told that a slot is damaged. Where its workers left the device is where the one before it takes over.
@@ -93,6 +106,13 @@ impl Laws {
         if record.job.is_none() {
             self.told_back = false;
             self.switched = false;
+            let before = disk.record.as_ref().and_then(|it| it.job.as_ref());
+            if let Some(job) = before
+                && record.active.as_ref().map(|it| it.id.0) != Some(job.id.0)
+            {
+                // What it said on trial counts for nothing any more.
+                self.words.remove(&SlotId(job.id.0));
+            }
         }
         if let Some(active) = &record.active {
             let behaviour = behaviours.get(active.version.as_str());
@@ -162,6 +182,15 @@ impl Laws {
     /// `old_state_kept`
     pub(crate) fn activated(&mut self, disk: &Disk, slot: &Slot, from: Option<&Handover>) {
         let record = disk.record.clone().unwrap_or_default();
+        let job = record.job.as_ref().map(|job| job.id.0);
+        // Until a trusted worker has said something, what was kept on the disk is all there is, whoever starts for whatever reason.
+        if self.words.keys().all(|id| Some(id.0) == job) {
+            let given = from.map(|from| (from.snapshot.clone(), from.cause));
+            assert_eq!(
+                given, self.recalled,
+                "old_state_kept: not what was kept on the disk, or for another reason"
+            );
+        }
         let on_trial = record
             .job
             .as_ref()

@@ -5,6 +5,7 @@
 //! remain. Laws with names are checked at every command (see [`laws`]).
 
 mod blocks;
+mod checkpoints;
 mod cloud;
 mod course;
 mod damage;
@@ -25,6 +26,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 pub(crate) use self::{
     blocks::Blocks,
+    checkpoints::Kept,
     cloud::{Cloud, Task},
     disk::{Disk, Fetches, build},
     laws::Laws,
@@ -64,6 +66,8 @@ pub(crate) struct Durable {
     pub(crate) disk: Disk,
     pub(crate) cloud: Cloud,
     pub(crate) laws: Laws,
+    /// Where the device stood.
+    pub(crate) kept: Kept,
     /// How each version behaves; versions that are not named are good.
     pub(crate) behaviours: BTreeMap<String, Behaviour>,
     /// How many `later` an old worker still has to say.
@@ -119,7 +123,8 @@ impl Durable {
         let starts = rotting.iter().any(|at| at > starts).then_some(starts);
         let (cloud, later, laws) = (self.cloud.key(), self.later, self.laws.key());
         let images = format!("{slots:?}{parts:?}{downloads:?}{damaged:?}{starts:?}");
-        format!("{record:?}{images}{saves:?}{cloud}{later}{laws}")
+        let kept = self.kept.key();
+        format!("{record:?}{images}{saves:?}{cloud}{later}{laws}{kept}")
     }
 }
 
@@ -138,6 +143,7 @@ impl World {
             disk: Disk::installed("1.0.0"),
             cloud: Cloud::default(),
             laws: Laws::default(),
+            kept: Kept::default(),
             behaviours: BTreeMap::new(),
             later: 0,
         }
@@ -188,9 +194,13 @@ impl World {
         world.durable.laws.power_came_on();
         world.durable.cloud.power_cut();
         world.durable.disk.unanswered = 0;
+        let (checkpoint, boot, lost) = world.durable.kept.starts();
+        world.durable.laws.recalls(checkpoint.as_ref(), lost);
         let found = Found {
             record: world.durable.disk.record.clone(),
             slots: world.durable.disk.slots.clone(),
+            checkpoint,
+            boot: Some(boot),
             words: Vec::new(),
         };
         let mut out = Vec::new();

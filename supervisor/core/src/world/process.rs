@@ -65,9 +65,11 @@ pub(crate) struct Process {
     pub(crate) behaviour: Behaviour,
     pub(crate) alive: bool,
     pub(crate) told_active: bool,
+    /// What it was given when it was told to act.
+    pub(crate) handed: Option<Handover>,
     linked: bool,
     silent: bool,
-    words: u32,
+    pub(crate) words: u32,
     /// When the last word on the link arrives; later ones never overtake it.
     link_free: u64,
 }
@@ -99,6 +101,7 @@ impl World {
             behaviour,
             alive: true,
             told_active: false,
+            handed: None,
             linked: false,
             silent: false,
             words: 0,
@@ -218,6 +221,10 @@ impl World {
             Ask::Set { .. } => self.reply(tenure, id, Ok(Done::Accepted)),
             Ask::Call { .. } => self.reply(tenure, id, Ok(Done::Accepted)),
             Ask::Stop => {
+                if self.processes[&tenure].told_active {
+                    let snapshot = self.snapshot(tenure);
+                    self.say(tenure, 9, FromWorker::Checkpoint { snapshot });
+                }
                 self.reply(tenure, id, Ok(Done::Stopping));
                 self.later(8, Happening::End(tenure, 0));
             }
@@ -238,6 +245,7 @@ impl World {
         );
         let process = self.processes.get_mut(&tenure).unwrap();
         process.told_active = true;
+        process.handed = from.cloned();
         let behaviour = process.behaviour;
         let slot = process.slot.clone();
         self.durable.laws.activated(&self.durable.disk, &slot, from);

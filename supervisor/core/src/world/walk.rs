@@ -76,6 +76,7 @@ fn walk(number: u64) -> u64 {
         }
     }
     world.durable.disk.failing.clear();
+    world.durable.kept.failing = 0;
     world.durable.disk.downloads.clear();
     world.failing_spawns = 0;
     world.cloud_is(true, CloudLoss::Closed);
@@ -123,6 +124,7 @@ fn fault(world: &mut World, dice: &mut Dice) {
             let version = dice.one(&["1.0.0", "1.0.7", "1.0.8", "1.0.9", "2.0.0"]);
             offer(world, version);
         }
+        4 if dice.below(2) == 0 => world.supervisor_lost(),
         4 => world.power_cut(),
         5 => world.cloud_is(false, CloudLoss::Broken("no route".to_owned())),
         6 => world.cloud_is(true, CloudLoss::Closed),
@@ -139,6 +141,7 @@ fn fault(world: &mut World, dice: &mut Dice) {
             let first = saves + 1 + dice.below(3);
             let many = dice.one(&[1, 1, 2, 8]);
             world.durable.disk.failing.extend(first..first + many);
+            world.durable.kept.failing = u32::try_from(dice.below(4)).unwrap();
         }
         10 => world.failing_spawns = u32::try_from(1 + dice.below(3)).unwrap(),
         11 => {

@@ -94,6 +94,14 @@ impl Layout {
         [self.root.join("record.a"), self.root.join("record.b")]
     }
 
+    /// Where the device stood.
+    pub(crate) fn checkpoints(&self) -> [PathBuf; 2] {
+        [
+            self.root.join("checkpoint.a"),
+            self.root.join("checkpoint.b"),
+        ]
+    }
+
     /// The account of the bytes that were taken from the network.
     pub(crate) fn budget(&self) -> PathBuf {
         self.root.join("budget")

@@ -43,7 +43,7 @@ fn first_start(record: &Record, slots: &[Slot]) -> Option<Slot> {
     let found = Found {
         record: Some(record.clone()),
         slots: slots.to_vec(),
-        words: Vec::new(),
+        ..Found::default()
     };
     let mut commands = Vec::new();
     agent.start(now, found, &mut commands);

@@ -6,6 +6,7 @@
 use std::fs;
 
 use super::Seen;
+use crate::drivers::host::boot_name;
 
 /// The place of the start among the fields of `/proc/<pid>/stat`, counted from the state, which follows the name in parentheses.
 const START: usize = 19;
@@ -15,9 +16,9 @@ const ENDED: [&str; 3] = ["Z", "X", "x"];
 const STOPPED: &str = "T";
 
 pub(super) fn look(pid: u32) -> Option<Seen> {
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let boot = boot_name()?;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    read(boot.trim(), &stat)
+    read(&boot, &stat)
 }
 
 fn read(boot: &str, stat: &str) -> Option<Seen> {
