@@ -5,7 +5,7 @@
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io,
+    io::{self, Write as _},
     path::Path,
 };
 
@@ -40,9 +40,21 @@ impl Lock {
             }
             Err(TryLockError::Error(why)) => return Err(unusable(why)),
         }
-        fs::write(layout.holder(), std::process::id().to_string()).map_err(unusable)?;
+        write_down(&layout.holder(), std::process::id()).map_err(unusable)?;
         Ok(Self { _file: file })
     }
+}
+
+/// Always of the same length, over what is there: cutting a file off first makes some file systems write the new bytes out at once, and
+/// a busy disk would keep the worker waiting for that.
+fn write_down(holder: &Path, pid: u32) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(holder)?;
+    file.write_all(format!("{pid:<10}\n").as_bytes())
 }
 
 fn open(lock: &Path) -> io::Result<File> {
