@@ -8,6 +8,8 @@
 //! - A version older than the running one (`Version::is_older_than`) is refused, unless the configuration allows it, or the operator
 //!   who wants it.
 //! - The offer of the job under way is that job; its newer address is taken.
+//! - An offer of the platform for the version whose failure it has not been told for certain yet is the offer of that job: it was sent
+//!   before, and to take it up again would give one job two outcomes.
 //! - Any other offer during a job is remembered, the newest one only, and weighed again when the job has ended.
 //! - A build that used up its tries is refused at once.
 
@@ -144,6 +146,8 @@ pub enum Verdict {
     Running,
     /// It is the job under way.
     SameJob,
+    /// It is a job that has ended, and the platform is about to be told how.
+    Ended,
     /// Remember it until the job under way has ended.
     Remember,
     /// No, for this reason.
@@ -157,6 +161,13 @@ pub fn weigh(wanted: &Wanted, ledger: &Ledger, idle: bool, policy: &Policy) -> V
         && job.wanted.is_same(wanted)
     {
         return Verdict::SameJob;
+    }
+    let ended = ledger.record.last_outcome.as_ref();
+    if wanted.by == Origin::Cloud
+        && !ledger.record.owed.is_empty()
+        && ended.is_some_and(|it| it.outcome.is_some() && it.version == wanted.version)
+    {
+        return Verdict::Ended;
     }
     if !idle {
         return Verdict::Remember;

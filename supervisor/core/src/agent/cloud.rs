@@ -242,6 +242,13 @@ impl Agent {
             Verdict::SameJob => {
                 self.with_update(now, out, |it, hands| it.renew(wanted, hands));
             }
+            Verdict::Ended => {
+                let text = format!(
+                    "version {} was offered again before the cloud knows how its update ended",
+                    wanted.version
+                );
+                note(out, Grade::Detail, None, None, text);
+            }
             Verdict::Remember => {
                 let text = format!(
                     "version {} was offered during an update; it is looked at after that",

@@ -151,7 +151,8 @@ impl Agent {
         match self.consider(file.wanted(), now, out) {
             Verdict::Install => Answered::Begun,
             Verdict::Running => Answered::Running,
-            Verdict::SameJob => Answered::UnderWay,
+            // An operator's wish is never taken for the platform's.
+            Verdict::SameJob | Verdict::Ended => Answered::UnderWay,
             Verdict::Remember => Answered::Waits,
             Verdict::Refuse(outcome) => Answered::Refused {
                 why: outcome.to_string(),

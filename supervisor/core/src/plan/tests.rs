@@ -3,7 +3,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::{
     alink::codec::{Digest, DigestMethod, OfferFrom, parse_offer},
-    record::{Job, JobId, Record, Slot, SlotId, Stage},
+    record::{Ended, Job, JobId, Owed, Record, Slot, SlotId, Stage},
 };
 
 /// An offer with these fields changed or added.
@@ -297,6 +297,44 @@ fn a_build_is_refused_once_its_tries_are_used_up_and_not_before() {
     assert_eq!(weigh(&want("1.0.8", 1), &ledger, true, &policy), refused);
     assert_eq!(
         weigh(&want("1.0.7", 2), &ledger, true, &policy),
+        Verdict::Install
+    );
+}
+
+#[test]
+fn an_offer_that_was_sent_before_the_platform_knew_how_its_job_ended_is_no_new_one() {
+    let policy = Policy::default();
+    let mut ledger = running("1.0.0");
+    let outcome = Outcome::NotReady {
+        why: "the probe is broken".to_owned(),
+    };
+    ledger.record.last_outcome = Some(Ended {
+        version: "1.0.7".parse().unwrap(),
+        at: crate::time::Wall(5),
+        outcome: Some(outcome.clone()),
+    });
+    let job = JobId(2);
+    ledger.record.owed = vec![Owed { job, outcome }];
+    for idle in [false, true] {
+        assert_eq!(
+            weigh(&want("1.0.7", 1), &ledger, idle, &policy),
+            Verdict::Ended
+        );
+    }
+    assert_eq!(
+        weigh(&want("1.0.8", 1), &ledger, true, &policy),
+        Verdict::Install
+    );
+    let by_hand = Wanted {
+        by: Origin::Operator {
+            allow_downgrade: false,
+        },
+        ..want("1.0.7", 1)
+    };
+    assert_eq!(weigh(&by_hand, &ledger, true, &policy), Verdict::Install);
+    ledger.record.owed.clear();
+    assert_eq!(
+        weigh(&want("1.0.7", 1), &ledger, true, &policy),
         Verdict::Install
     );
 }
