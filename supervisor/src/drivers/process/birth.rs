@@ -97,11 +97,15 @@ impl Birth {
                     );
                     return Ok(verified);
                 }
-                Ok(Err(Unverified::Damaged(why))) => return Err(Unborn::Damaged(why)),
-                Ok(Err(Unverified::NotNow(_))) if tries < BUSY_TRIES => {
+                Ok(Err(Unverified::NotNow(_) | Unverified::Unreadable(_)))
+                    if tries < BUSY_TRIES =>
+                {
                     tries += 1;
                     sleep(BUSY_PAUSE).await;
                     continue;
+                }
+                Ok(Err(Unverified::Damaged(why) | Unverified::Unreadable(why))) => {
+                    return Err(Unborn::Damaged(why));
                 }
                 Ok(Err(Unverified::NotNow(why))) => {
                     format!("its slot cannot be verified at this moment: {why}")

@@ -107,6 +107,8 @@ pub(crate) enum Unverified {
     Damaged(String),
     /// The system cannot say at this moment.
     NotNow(io::Error),
+    /// One of its files cannot be read, in words; a disk or a right that fails once may be well the next time.
+    Unreadable(String),
     /// Nobody wants to know any more.
     GivenUp,
 }
@@ -171,7 +173,7 @@ fn check(listed: &Listed, given_up: &AtomicBool) -> Result<Held, Unverified> {
     let failed = |why: io::Error| match why.kind() {
         _ if system::is_passing(&why) => Unverified::NotNow(why),
         io::ErrorKind::NotFound => damaged("is missing"),
-        _ => damaged(&format!("cannot be read: {why}")),
+        _ => Unverified::Unreadable(format!("its file `{name}` cannot be read: {why}")),
     };
     // A pipe, say, would be waited for when it is opened.
     if !fs::metadata(&listed.path).map_err(failed)?.is_file() {

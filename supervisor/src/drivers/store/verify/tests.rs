@@ -285,3 +285,17 @@ fn nothing_can_be_done_to_a_file_while_it_is_held() {
     drop(verified);
     fs::remove_file(&image).unwrap();
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_be_read_is_not_taken_for_a_damaged_one_at_once() {
+    let shelf = Shelf::ordinary();
+    let program = shelf.layout.image(&shelf.slot);
+    fs::remove_file(&program).unwrap();
+    // A path that leads to itself.
+    std::os::unix::fs::symlink(&program, &program).unwrap();
+    match shelf.verify() {
+        Err(Unverified::Unreadable(why)) => assert!(why.contains("cannot be read"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+}
