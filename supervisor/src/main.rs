@@ -267,7 +267,7 @@ async fn run(config: Config) -> Result<(), Failure> {
     let mut hands = Hands {
         cloud: Cloud::new(config.cloud, events.clone()),
         fetch: Fetch::new(config.fetch, layout.clone(), events.clone()),
-        processes: Processes::new(config.worker, pids, events.clone()),
+        processes: Processes::new(config.worker, pids.clone(), events.clone()),
         store: Store::start(state, events),
         link,
         control,
@@ -286,6 +286,7 @@ async fn run(config: Config) -> Result<(), Failure> {
     match ended {
         Ended::InOrder => {
             hands.cloud.end().await;
+            pids.clear();
             Ok(())
         }
         Ended::AtOnce => Err(Failure {

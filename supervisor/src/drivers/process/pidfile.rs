@@ -51,10 +51,18 @@ impl PidFiles {
         }
     }
 
-    /// Strikes out a process that was reaped. One that stays is nobody's, and removed at the next start.
+    /// Strikes out a process that was reaped, without making anybody wait. One that stays is nobody's, and removed in the end or at the
+    /// next start.
     pub(super) fn strike(&self, pid: u32) {
         let path = self.path(pid);
         spawn_blocking(move || fs::remove_file(path));
+    }
+
+    /// Strikes out all of them: every worker has been reaped.
+    pub(crate) fn clear(&self) {
+        for file in fs::read_dir(&self.0).into_iter().flatten().flatten() {
+            self::remove(&file.path());
+        }
     }
 
     fn path(&self, pid: u32) -> PathBuf {
