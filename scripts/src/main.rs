@@ -5,9 +5,11 @@
 
 mod bench;
 mod check;
+mod crash_sweep;
 mod demo;
 mod fuzz;
 mod interop;
+mod judge;
 mod needs;
 mod ota;
 mod paint;
@@ -33,6 +35,8 @@ struct Cli {
 enum What {
     /// Format, lints, docs, walls between packages, purity, lockfile, licences and bans
     Check(check::Args),
+    /// The supervisor killed, and failed by the system, at every call that changes something
+    CrashSweep(crash_sweep::Args),
     /// Numbers the README promises, measured here
     Bench(bench::Args),
     /// The whole story: an oven upgrades itself while it heats, and a bad build is taken back
@@ -70,6 +74,9 @@ enum Error {
     /// The fuzzer could not do its work.
     #[error(transparent)]
     Fuzz(#[from] fuzz::FuzzError),
+    /// The supervisor could not be swept.
+    #[error(transparent)]
+    Sweep(#[from] crash_sweep::SweepError),
     /// A number could not be measured.
     #[error(transparent)]
     Bench(#[from] bench::BenchError),
@@ -78,6 +85,7 @@ enum Error {
 fn main() -> ExitCode {
     let done = match Cli::parse().what {
         What::Check(args) => check::check(&args),
+        What::CrashSweep(args) => crash_sweep::crash_sweep(&args),
         What::Bench(args) => bench::bench(&args),
         What::Demo(args) => demo::demo(&args),
         What::Ota(args) => ota::ota(&args),
