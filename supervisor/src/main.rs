@@ -148,6 +148,9 @@ fn unopened(error: &OpenError) -> Failure {
 
 /// One thread for everything that does not block.
 fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    // The runtime begins with such a pair, and takes it for granted.
+    #[cfg(unix)]
+    drop(std::os::unix::net::UnixStream::pair().map_err(|why| unexpected(&why))?);
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
