@@ -149,10 +149,14 @@ impl Device for Misfit {
             _ => {}
         }
         let cause = from.as_ref().map(|from| format!("{:?}", from.cause));
+        let age = from.as_ref().and_then(|from| from.age);
+        let age_ms = age.and_then(|age| u64::try_from(age.as_millis()).ok());
         self.count = from.map_or(0, |from| from.state.count);
         self.live = Some((report, Instant::now()));
-        self.journal
-            .note_with("active", json!({ "count": self.count, "cause": cause }));
+        self.journal.note_with(
+            "active",
+            json!({ "count": self.count, "cause": cause, "age_ms": age_ms }),
+        );
         self.tell();
         Ok(())
     }

@@ -13,6 +13,8 @@ mod blocks;
 #[cfg(test)]
 mod budgets;
 #[cfg(test)]
+mod checkpoints;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod config;
