@@ -177,8 +177,7 @@ impl Device for Misfit {
         }
         self.count = self.count.saturating_add(1).min(i64::from(i32::MAX));
         if self.orders.ticks {
-            self.journal
-                .note_with("tick", json!({ "count": self.count }));
+            self.journal.tick(self.count);
         }
         self.remember();
     }
