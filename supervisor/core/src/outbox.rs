@@ -152,6 +152,19 @@ impl Outbox {
         self.push(Message::Report(report), reports, MOST_OWED);
     }
 
+    /// The platform has what was reported to it on this connection, acknowledged or not. Answers that.
+    pub fn settle_sent(&mut self) -> Vec<Report> {
+        let mut sent = Vec::new();
+        self.flying.retain(|_, message| match message {
+            Message::Report(report) => {
+                sent.push(report.clone());
+                false
+            }
+            _ => true,
+        });
+        sent
+    }
+
     /// The device raised an event.
     pub fn raise(&mut self, raised: Raised) {
         let events = |message: &Message| matches!(message, Message::Raised(_));

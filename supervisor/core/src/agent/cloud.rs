@@ -231,6 +231,7 @@ impl Agent {
             Verdict::Install => {
                 if wanted.is_reported() {
                     self.outbox.begin();
+                    self.settle_reports();
                 }
                 self.with_update(now, out, |it, hands| it.open(wanted, hands));
             }
@@ -262,6 +263,17 @@ impl Agent {
             }
         }
         verdict
+    }
+
+    /// A new offer is an answer to what was reported before it on this connection: a platform makes it only after it has taken
+    /// down how the one before ended. Told once more, that would pass for the end of the new one.
+    fn settle_reports(&mut self) {
+        for report in self.outbox.settle_sent() {
+            self.ledger
+                .record
+                .owed
+                .retain(|it| Some(it.job) != report.job);
+        }
     }
 
     /// The offer that waited for the end of a job.

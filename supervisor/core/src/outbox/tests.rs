@@ -93,6 +93,22 @@ fn a_report_is_known_again_when_it_is_acknowledged_and_only_then() {
 }
 
 #[test]
+fn what_was_reported_on_this_connection_is_settled_and_nothing_else() {
+    let mut outbox = outbox();
+    outbox.report(report(7));
+    outbox.raise(event(1));
+    let (_, tickets) = sent(&mut outbox, 0);
+    outbox.report(report(8));
+    assert_eq!(outbox.settle_sent(), [report(7)]);
+    assert_eq!(outbox.published(tickets[0]), None);
+    outbox.lost();
+    let (topics, _) = sent(&mut outbox, 1);
+    assert_eq!(topics, ["event/event1/post", "progress"]);
+    outbox.lost();
+    assert_eq!(outbox.settle_sent(), []);
+}
+
+#[test]
 fn progress_is_told_every_5_percent_or_second_and_the_last_always() {
     let mut outbox = outbox();
     outbox.begin();

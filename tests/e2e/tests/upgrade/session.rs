@@ -1,6 +1,6 @@
 //! The one connection to the cloud: how it logs in, how it is lost, and what is said first when it is back.
 
-use cloud_emulator::What;
+use cloud_emulator::{Fault, FaultName, TaskState, What};
 use e2e::Stand;
 
 /// The entries that say what the device did on its newest connection, in order: topics published and filters subscribed.
@@ -62,6 +62,30 @@ fn a_session_that_is_kicked_backs_off_and_says_why() {
         status["workers"][0]["stage"], "active",
         "the oven does not need the cloud"
     );
+}
+
+#[test]
+fn a_failure_whose_acknowledgement_was_lost_does_not_pass_for_the_end_of_the_next_update() {
+    let stand = Stand::new();
+    let _supervisor = stand.run_with(&stand.good("1.0.0"));
+    stand.cloud.fault(Fault::new(FaultName::WithholdPuback));
+    stand.offer(&stand.good("0.9.0"));
+    stand.await_task(TaskState::Failed);
+    stand.cloud.fault(Fault::new(FaultName::Stall));
+    stand.offer(&stand.good("1.0.7"));
+    stand.await_device("the download is under way", |device| {
+        device.task().is_some_and(|task| task.step > Some(10))
+    });
+    stand.cloud.clear_fault(FaultName::WithholdPuback);
+    let mark = stand.cloud.journal_position();
+    assert!(stand.cloud.drop_connection(&stand.device));
+    stand.await_message(mark, &stand.progress_topic());
+    stand.cloud.clear_fault(FaultName::Stall);
+    let device = stand.await_device("it has ended", |device| {
+        device.task().is_some_and(|task| task.state.is_final())
+    });
+    let task = device.task().unwrap();
+    assert_eq!(task.state, TaskState::Succeeded, "{task:?}");
 }
 
 #[test]
