@@ -283,8 +283,11 @@ impl Subject {
             About::Birth(place) => thread(argument(place)),
             About::BirthAt(place) => {
                 let mut flags = [0; 8];
-                read(pid, argument(place), &mut flags);
-                thread(u64::from_ne_bytes(flags))
+                match read(pid, argument(place), &mut flags) {
+                    8 => thread(u64::from_ne_bytes(flags)),
+                    // What cannot be seen is left alone.
+                    _ => Self::Thread,
+                }
             }
             About::Nothing => Self::Nothing,
         }
