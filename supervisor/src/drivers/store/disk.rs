@@ -10,6 +10,7 @@ use std::{
     fs::{self, File},
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// No more entries of one folder are looked at; a folder of ours has a few.
@@ -98,6 +99,29 @@ pub(crate) trait Disk {
     }
 }
 
+/// What cannot be read is tried again this often, and after this pause each time. What is found unreadable at the start is given up for
+/// good, and a disk that fails once may be well the next time.
+const READ_TRIES: u32 = 3;
+const READ_PAUSE: Duration = Duration::from_millis(10);
+
+/// Reads until that goes well, within bounds.
+fn again<T>(read: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    for _ in 1..READ_TRIES {
+        match read() {
+            Err(why) if !is_final(why.kind()) => std::thread::sleep(READ_PAUSE),
+            done => return done,
+        }
+    }
+    read()
+}
+
+/// Is it what lies there, and not how it can be read, that this says?
+fn is_final(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{InvalidInput, IsADirectory, NotADirectory, NotFound};
+
+    matches!(kind, NotFound | NotADirectory | IsADirectory | InvalidInput)
+}
+
 /// The disk the state folder lies on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Real;
@@ -134,23 +158,24 @@ impl Disk for Real {
 
     fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
         is_file_or_nothing(path)?;
-        let mut bytes = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(most).read_to_end(&mut bytes))
-            .map_err(|why| match is_passing(&why) {
-                true => at(path, &io::Error::new(io::ErrorKind::ResourceBusy, why)),
-                false => at(path, &why),
-            })?;
-        Ok(bytes)
+        let read = || {
+            let mut bytes = Vec::new();
+            File::open(path)?.take(most).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        again(read).map_err(|why| match is_passing(&why) {
+            true => at(path, &io::Error::new(io::ErrorKind::ResourceBusy, why)),
+            false => at(path, &why),
+        })
     }
 
     fn kind(&self, path: &Path) -> io::Result<Kind> {
-        let found = match fs::metadata(path) {
+        let look = || match fs::metadata(path) {
             // A link that leads nowhere is in the way all the same.
             Err(why) if why.kind() == io::ErrorKind::NotFound => fs::symlink_metadata(path),
             found => found,
         };
-        let found = found.map_err(|why| at(path, &why))?;
+        let found = again(look).map_err(|why| at(path, &why))?;
         Ok(if found.is_file() {
             Kind::File(found.len())
         } else if found.is_dir() {
@@ -161,12 +186,11 @@ impl Disk for Real {
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<OsString>> {
-        let entries = fs::read_dir(path).map_err(|why| at(path, &why))?;
-        let names = entries.take(MOST_ENTRIES).map(|entry| {
-            let name = entry.map(|entry| entry.file_name());
-            name.map_err(|why| at(path, &why))
-        });
-        names.collect()
+        let list = || {
+            let entries = fs::read_dir(path)?.take(MOST_ENTRIES);
+            entries.map(|entry| Ok(entry?.file_name())).collect()
+        };
+        again(list).map_err(|why| at(path, &why))
     }
 
     fn make_folder(&self, path: &Path) -> io::Result<()> {
@@ -280,4 +304,30 @@ fn make_writable(_: &Path) -> io::Result<()> {
 #[cfg(windows)]
 pub(crate) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_disk_that_fails_once_or_twice_is_asked_again_and_one_that_says_what_is_there_is_not() {
+        let failing = |times: u32, kind: io::ErrorKind| {
+            let asked = Cell::new(0);
+            let read = again(|| {
+                asked.set(asked.get() + 1);
+                match asked.get() > times {
+                    true => Ok(asked.get()),
+                    false => Err(kind.into()),
+                }
+            });
+            (read.is_ok(), asked.get())
+        };
+        assert_eq!(failing(0, io::ErrorKind::Other), (true, 1));
+        assert_eq!(failing(2, io::ErrorKind::PermissionDenied), (true, 3));
+        assert_eq!(failing(9, io::ErrorKind::Other), (false, READ_TRIES));
+        assert_eq!(failing(9, io::ErrorKind::NotFound), (false, 1));
+    }
 }
