@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
+
 use super::deed::Deed;
 use super::lane::{BAD, Lane, NEW, OLD, Status};
 use super::point::{Case, Point};
@@ -22,8 +24,8 @@ const NEVER_SAID: [&str; 2] = ["panicked at", "unreachable"];
 
 /// A supervisor one of whose calls failed may go on, or end with a code and a reason; it may not be ended by its own mistake.
 pub(super) fn died_well(life: &Traced) -> Option<Violation> {
-    // 101 is the code of a panic.
-    let died = life.signal.is_some() || life.code == Some(101);
+    // 101 is the code of a panic; the signal of a kill is the sweep's own, when it did not come to rest.
+    let died = life.signal.is_some_and(|it| it != Signal::SIGKILL as i32) || life.code == Some(101);
     let how = format!(
         "it ended with code {:?}, signal {:?}",
         life.code, life.signal
