@@ -256,3 +256,39 @@ fn spread(
 fn now() -> Instant {
     Instant::now()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_are_named_by_their_first_and_last() {
+        assert_eq!(points("137..137"), Ok((137, 137)));
+        assert_eq!(points("1..=9"), Ok((1, 9)));
+        assert_eq!(points("7"), Ok((7, 7)));
+        for odd in ["0..3", "5..4", "..", "a..b", "1.."] {
+            assert!(points(odd).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn each_point_can_be_played_again_by_what_is_printed_of_it() {
+        let point = Point {
+            case: Case::FirstInstall,
+            deed: Deed::Enospc,
+            at: 7,
+            again: Some(9),
+        };
+        let line =
+            "cargo xtask crash-sweep --case first-install --deed enospc --points 7..7 --again 9";
+        assert_eq!(point.to_string(), line);
+        for case in Case::ALL {
+            let known = clap::ValueEnum::to_possible_value(&case).expect("none is hidden");
+            assert_eq!(known.get_name(), case.name());
+        }
+        for deed in Deed::ALL {
+            let known = clap::ValueEnum::to_possible_value(&deed).expect("none is hidden");
+            assert_eq!(known.get_name(), deed.name());
+        }
+    }
+}

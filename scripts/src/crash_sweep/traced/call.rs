@@ -269,11 +269,11 @@ impl Subject {
             _ => Self::Thread,
         };
         match about {
-            About::Path(place) => Self::Path(path(pid, argument(place))),
+            About::Path(place) => Self::Path(here(pid).join(path(pid, argument(place)))),
             About::PathAt(folder, place) => {
                 let path = path(pid, argument(place));
                 let base = match argument(folder) as i32 {
-                    libc::AT_FDCWD => PathBuf::new(),
+                    libc::AT_FDCWD => here(pid),
                     handle => handle_of(pid, handle),
                 };
                 // An absolute path replaces the folder; an empty one leaves it.
@@ -302,6 +302,11 @@ impl std::fmt::Display for Subject {
             Self::Nothing => Ok(()),
         }
     }
+}
+
+/// The current folder of a process.
+fn here(pid: Pid) -> PathBuf {
+    fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default()
 }
 
 fn handle_of(pid: Pid, handle: i32) -> PathBuf {

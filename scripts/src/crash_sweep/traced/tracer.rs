@@ -274,3 +274,64 @@ impl Tracer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Makes three folders, in a shell and its children, under the tracer.
+    fn traced(folder: &Path, deed: Deed, at: u64) -> Traced {
+        let script = "mkdir one; mkdir two; exec 3>three; echo >&3";
+        let script = format!("cd {} && {script}", folder.display());
+        let trap = Trap {
+            root: folder.to_owned(),
+            ..Trap::at(deed, at)
+        };
+        let arguments = vec!["-c".into(), script.into()];
+        let running = Running::start(
+            Path::new("/bin/sh"),
+            arguments,
+            Vec::new(),
+            &folder.join("log"),
+            trap,
+        );
+        running.unwrap().join().unwrap()
+    }
+
+    #[test]
+    fn without_a_point_everything_is_done_and_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let traced = traced(folder.path(), Deed::Enospc, 0);
+        assert_eq!((traced.code, traced.sprung), (Some(0), None));
+        // The shell's own file and what it writes there; its children are let go when they become other programs.
+        assert_eq!(traced.calls, 2);
+        assert!(folder.path().join("two").is_dir());
+    }
+
+    #[test]
+    fn a_call_that_is_to_fail_does_nothing_and_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let traced = traced(folder.path(), Deed::Enospc, 1);
+        assert!(
+            traced
+                .sprung
+                .is_some_and(|call| call.starts_with("openat("))
+        );
+        assert_ne!(traced.code, Some(0));
+        assert!(!folder.path().join("three").exists());
+        let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+        assert!(!log.is_empty(), "the shell complains");
+    }
+
+    #[test]
+    fn a_process_is_killed_before_its_call_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = traced(folder.path(), Deed::Kill, 0).calls;
+        let folder = tempfile::tempdir().unwrap();
+        // The last call is the end of the shell; the one before it makes the file, as what goes into its output is no call that counts.
+        let traced = traced(folder.path(), Deed::Kill, all - 1);
+        assert_eq!((traced.code, traced.signal), (None, Some(9)));
+        assert!(folder.path().join("two").is_dir());
+        assert!(!folder.path().join("three").exists(), "{traced:?}");
+    }
+}
