@@ -10,6 +10,7 @@ mod lives;
 mod recall;
 mod report;
 mod settle;
+mod wishes;
 
 use std::time::Duration;
 
@@ -79,6 +80,7 @@ pub struct Agent {
     stopping: bool,
     exited: bool,
     chatter: Chatter,
+    wishes: Vec<wishes::Pending>,
 }
 
 impl Agent {
@@ -106,6 +108,7 @@ impl Agent {
             stopping: false,
             exited: false,
             chatter: Chatter::default(),
+            wishes: Vec::new(),
             jitter: Jitter::new(setup.seed),
             topics,
             policy: setup.policy,
@@ -176,6 +179,7 @@ impl Agent {
             }
             Event::SaveFailed { save, why } => {
                 self.ledger.failed(save, now.ticks);
+                self.wishes_unsaved(now.ticks);
                 let text = format!("the record could not be saved: {why}");
                 note(out, Grade::Error, None, None, text);
                 self.with_update(now, out, |it, hands| it.save_failed(save, &why, hands));
@@ -237,7 +241,8 @@ impl Agent {
     pub fn next_deadline(&self) -> Option<Ticks> {
         let crew = self.crew.next_deadline(&self.policy);
         if self.stopping {
-            return crew.filter(|_| !self.crew.lives().is_empty());
+            let crew = crew.filter(|_| !self.crew.lives().is_empty());
+            return sooner(crew, self.wishes_due());
         }
         [
             crew,
@@ -248,6 +253,7 @@ impl Agent {
             self.ledger.next_deadline(),
             self.checkpoints.next_deadline(self.crew.memory()),
             self.query_at,
+            self.wishes_due(),
             Some(self.cadence.due(&self.policy)),
         ]
         .into_iter()

@@ -65,6 +65,33 @@ pub enum Answered {
     },
 }
 
+/// What an operator wishes; the answer is an [`Effect`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// Hold whatever can be held, and begin nothing.
+    Pause,
+    /// Go on where it stood.
+    Resume,
+    /// End the update under way, and stay with what ran.
+    Cancel,
+    /// Go back to the version before.
+    Rollback,
+    /// Take this version again, whatever was held against it.
+    Release(Version),
+}
+
+impl std::fmt::Display for Wish {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Pause => f.write_str("`pause`"),
+            Self::Resume => f.write_str("`resume`"),
+            Self::Cancel => f.write_str("`cancel`"),
+            Self::Rollback => f.write_str("`rollback`"),
+            Self::Release(version) => write!(f, "`release {version}`"),
+        }
+    }
+}
+
 /// What becomes of a wish.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -11,7 +11,8 @@
 //! - An offer of the platform for the version whose failure it has not been told for certain yet is the offer of that job: it was sent
 //!   before, and to take it up again would give one job two outcomes.
 //! - Any other offer during a job is remembered, the newest one only, and weighed again when the job has ended.
-//! - A build that used up its tries is refused at once.
+//! - A build that used up its tries is refused at once, and so is a version that an operator does not want, unless an operator brings it.
+//! - What would be installed is remembered while an operator holds updates, the newest one only.
 
 #[cfg(test)]
 mod tests;
@@ -148,7 +149,7 @@ pub enum Verdict {
     SameJob,
     /// It is a job that has ended, and the platform is about to be told how.
     Ended,
-    /// Remember it until the job under way has ended.
+    /// Remember it until the job under way has ended, and an operator's pause.
     Remember,
     /// No, for this reason.
     Refuse(Outcome),
@@ -180,6 +181,11 @@ pub fn weigh(wanted: &Wanted, ledger: &Ledger, idle: bool, policy: &Policy) -> V
     if starts >= policy.tries {
         return Verdict::Refuse(Outcome::Quarantined { starts });
     }
+    if let Some(by) = ledger.hold_on(&wanted.version)
+        && wanted.by == Origin::Cloud
+    {
+        return Verdict::Refuse(Outcome::Held { by });
+    }
     let by_hand = Origin::Operator {
         allow_downgrade: true,
     };
@@ -187,6 +193,9 @@ pub fn weigh(wanted: &Wanted, ledger: &Ledger, idle: bool, policy: &Policy) -> V
     if let Some(running) = running.filter(|it| !allowed && wanted.version.is_older_than(it)) {
         let why = format!("{} is older than {running}, which runs", wanted.version);
         return Verdict::Refuse(Outcome::AgainstPolicy { why });
+    }
+    if ledger.record.paused {
+        return Verdict::Remember;
     }
     Verdict::Install
 }

@@ -24,6 +24,7 @@
 //! by the next start, as after a power cut.
 //! In any phase, a trusted slot that is found damaged when a worker is to be started from it gives way at once (see the module `damage`).
 //! The newest offer that arrives during a job is remembered, one at most, and judged again when the job has ended.
+//! What an operator may wish in each phase, and what becomes of it, stands in the module `wishes`.
 
 mod awaited;
 mod blocks;
@@ -34,9 +35,11 @@ mod hands;
 mod phase;
 mod regret;
 mod resume;
+mod rollback;
 mod timing;
 mod trial;
 mod warming;
+mod wishes;
 mod words;
 
 use std::time::Duration;
@@ -93,6 +96,8 @@ pub enum Told {
 pub struct Update {
     phase: Phase,
     waiting: Option<Wanted>,
+    /// Since when an operator holds what can be held.
+    paused_at: Option<Ticks>,
     failed_until: Option<Ticks>,
     fresh: Option<Fresh>,
     /// When the last switch began, until it has ended.
@@ -109,7 +114,7 @@ impl Update {
 
     /// The remembered offer, once nothing is under way.
     pub fn next_offer(&mut self) -> Option<Wanted> {
-        if matches!(self.phase, Phase::Idle) {
+        if self.is_idle() && self.paused_at.is_none() {
             self.waiting.take()
         } else {
             None
@@ -160,7 +165,7 @@ impl Update {
     pub fn saved(&mut self, save: SaveId, hands: &mut Hands<'_, '_>) {
         match self.phase.clone() {
             Phase::Opening(awaited) if awaited == save => self.fetch(hands),
-            Phase::Keeping(slot, awaited) if awaited == save => self.warm(slot, hands),
+            Phase::Keeping(slot, awaited) if awaited == save => self.kept(slot, hands),
             Phase::Warming(warming) if warming.step == Warm::Marking(save) => {
                 self.switch(warming.slot, warming.new, hands);
             }
@@ -224,6 +229,7 @@ impl Update {
                 self.switching_reached(&slot, new, tenure, milestone, hands);
             }
             (Phase::Idle, Milestone::Gone(death)) => self.died(death, hands),
+            (Phase::Regretting(_), Milestone::Gone(_)) => self.leave(hands),
             (Phase::Proving(proving), Milestone::Health(Health::Unwell { reason }))
                 if proving.new == tenure =>
             {
@@ -260,15 +266,11 @@ impl Update {
         }
         match self.phase.clone() {
             Phase::Fetching(_) => self.tick_fetching(hands),
-            Phase::Waiting(waiting) if now >= waiting.look => {
+            Phase::Waiting(waiting) if waiting.shut.look().is_some_and(|look| now >= look) => {
                 self.keep_fetched(waiting.slot, hands);
             }
-            Phase::Warming(warming) => {
-                if let Warm::PutOff(until, _) | Warm::Shut(until, _) = &warming.step
-                    && now >= *until
-                {
-                    self.seek_consent(warming, hands);
-                }
+            Phase::Warming(warming) if warming.look().is_some_and(|look| now >= look) => {
+                self.seek_consent(warming, hands);
             }
             Phase::Proving(mut proving) if now >= proving.until => {
                 let life = hands.crew.life(proving.new);
@@ -297,7 +299,7 @@ impl Update {
                 });
             }
             Phase::Regretting(regretting) if regretting.again.is_some_and(|at| now >= at) => {
-                self.save_regret(regretting.bad, regretting.back, hands);
+                self.save_regret(regretting, hands);
             }
             _ => {}
         }
@@ -309,12 +311,10 @@ impl Update {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Ticks> {
         let phase = match &self.phase {
+            Phase::Fetching(_) if self.paused_at.is_some() => None,
             Phase::Fetching(fetching) => Some(fetching.next_deadline()),
-            Phase::Waiting(waiting) => Some(waiting.look),
-            Phase::Warming(Warming {
-                step: Warm::PutOff(until, _) | Warm::Shut(until, _),
-                ..
-            }) => Some(*until),
+            Phase::Waiting(waiting) => waiting.shut.look(),
+            Phase::Warming(warming) => warming.look(),
             Phase::Proving(proving) => Some(proving.look),
             Phase::Committing(committing) => committing.again,
             Phase::Closing(closing) => closing.again,

@@ -251,10 +251,11 @@ impl Agent {
                 note(out, Grade::Detail, None, None, text);
             }
             Verdict::Remember => {
-                let text = format!(
-                    "version {} was offered during an update; it is looked at after that",
-                    wanted.version
-                );
+                let when = match idle {
+                    true => "while updates are paused; it is looked at after `resume`",
+                    false => "during an update; it is looked at after that",
+                };
+                let text = format!("version {} was offered {when}", wanted.version);
                 note(out, Grade::Info, None, None, text);
                 self.with_update(now, out, |it, _| it.remember(wanted));
             }

@@ -3,7 +3,8 @@
 use super::{Agent, note, scene};
 use crate::{
     cadence::Reason,
-    event::{Answered, Asker, Command, Effect, Grade, LocalFile, Reply, Request},
+    event::{Answered, Asker, Command, Grade, LocalFile, Reply, Request},
+    operator::Wish,
     outbox::Report,
     plan::Verdict,
     time::Now,
@@ -44,6 +45,7 @@ impl Agent {
         self.drop_unsendable(out);
         self.ledger.tidy(now.ticks, out);
         self.checkpoints.tend(now, self.crew.memory(), out);
+        self.answer_wishes(now.ticks, out);
     }
 
     /// What was said straight to the cloud while the link is down is said in vain.
@@ -55,6 +57,7 @@ impl Agent {
 
     pub(super) fn settle_stopping(&mut self, now: Now, out: &mut Vec<Command>) {
         self.hear_told(out);
+        self.answer_wishes(now.ticks, out);
         self.drop_unsendable(out);
         if self.exited || !self.crew.lives().is_empty() {
             return;
@@ -100,7 +103,9 @@ impl Agent {
             }
         }
         // A rest of hours is none to hurry in: the reports would cost more than the bytes that are saved.
-        let rests = |update: &Update| update.waits_for_tomorrow() || update.waits_for_window();
+        let rests = |update: &Update| {
+            update.waits_for_tomorrow() || update.waits_for_window() || update.is_held()
+        };
         let hurries = |update: &Update| !update.is_idle() && !rests(update);
         let hurry = self.update.as_ref().is_some_and(hurries);
         self.cadence.set(Reason::Update, hurry);
@@ -113,20 +118,24 @@ impl Agent {
         now: Now,
         out: &mut Vec<Command>,
     ) {
-        let reply = match request {
-            Request::Status => Reply::Status(Box::new(self.status(now))),
-            Request::Update(file) => Reply::Update(self.update_from(file, now, out)),
-            Request::Pause
-            | Request::Resume
-            | Request::Cancel
-            | Request::Rollback
-            | Request::Release(_) => {
-                let why = "this supervisor does not know how yet".to_owned();
-                let (effect, on_disk) = (Effect::Refused { why }, false);
-                Reply::Wish { effect, on_disk }
+        let wish = match request {
+            Request::Status => {
+                let reply = Reply::Status(Box::new(self.status(now)));
+                out.push(Command::Answer { asker, reply });
+                return;
             }
+            Request::Update(file) => {
+                let reply = Reply::Update(self.update_from(file, now, out));
+                out.push(Command::Answer { asker, reply });
+                return;
+            }
+            Request::Pause => Wish::Pause,
+            Request::Resume => Wish::Resume,
+            Request::Cancel => Wish::Cancel,
+            Request::Rollback => Wish::Rollback,
+            Request::Release(version) => Wish::Release(version),
         };
-        out.push(Command::Answer { asker, reply });
+        self.wished(asker, wish, now, out);
     }
 
     /// The update under way is not to wait for a better time. Answers whether there is one that still could.
@@ -153,6 +162,9 @@ impl Agent {
             Verdict::Running => Answered::Running,
             // An operator's wish is never taken for the platform's.
             Verdict::SameJob | Verdict::Ended => Answered::UnderWay,
+            Verdict::Remember if self.update.as_ref().is_some_and(Update::is_idle) => {
+                Answered::Paused
+            }
             Verdict::Remember => Answered::Waits,
             Verdict::Refuse(outcome) => Answered::Refused {
                 why: outcome.to_string(),

@@ -58,11 +58,21 @@ impl Ledger {
         save
     }
 
-    /// A record saved by [`Ledger::save_as`] is the truth now. What the cloud was told of since it was written stays told.
+    /// A record saved by [`Ledger::save_as`] is the truth now. What the cloud was told of since it was written stays told, and what an
+    /// operator wished stays wished.
     pub fn adopt(&mut self, record: Record) {
-        let owed = std::mem::take(&mut self.record.owed);
-        self.untidy |= owed != record.owed;
-        self.record = Record { owed, ..record };
+        let now = std::mem::take(&mut self.record);
+        let mut strikes = record.strikes.clone();
+        strikes.retain(|strike| now.strikes.iter().any(|it| it.sha256 == strike.sha256));
+        let merged = Record {
+            owed: now.owed,
+            paused: now.paused,
+            held: now.held,
+            strikes,
+            ..record.clone()
+        };
+        self.untidy |= merged != record;
+        self.record = merged;
     }
 
     /// A save has ended well.
@@ -163,6 +173,15 @@ impl Ledger {
             strikes.remove(0);
         }
         starts
+    }
+
+    /// One try of the build in this slot was not used.
+    pub fn give_back(&mut self, slot: &Slot) {
+        let strikes = &mut self.record.strikes;
+        if let Some(strike) = strikes.iter_mut().find(|it| it.sha256 == slot.sha256) {
+            strike.starts = strike.starts.saturating_sub(1);
+        }
+        strikes.retain(|strike| strike.starts > 0);
     }
 
     /// The cloud is owed an outcome from now on.

@@ -1,6 +1,6 @@
 //! What is held against versions: the tries their builds have used up, and what an operator said.
 
-use super::{Held, Hold, Ledger, MOST_HELD};
+use super::{Held, Hold, Ledger, MOST_HELD, Record, Stage, Strike, same};
 use crate::{alink::version::Version, outcome::Outcome, status::Quarantined};
 
 impl Ledger {
@@ -30,6 +30,35 @@ impl Ledger {
         let before = held.len();
         held.retain(|it| it.version != *version);
         held.len() < before
+    }
+
+    /// The builds of a version get all their tries again, except the one that runs and the one under way. Answers how many. The change
+    /// is not saved by this.
+    pub fn pardon(&mut self, version: &Version) -> u32 {
+        let Record {
+            active,
+            job,
+            strikes,
+            ..
+        } = &mut self.record;
+        let running = active.as_ref().map(|slot| slot.sha256.as_str());
+        let job = job.as_ref();
+        let digests = job.map(|job| job.wanted.digests()).unwrap_or_default();
+        let slot = job.and_then(|job| match &job.stage {
+            Stage::Open => None,
+            Stage::Fetched { slot } | Stage::Trial { slot } => Some(slot.sha256.as_str()),
+        });
+        let is_busy = |strike: &Strike| {
+            let build = Some(strike.sha256.as_str());
+            build == running || build == slot || same(&strike.digests, &digests)
+        };
+        let mut tries = 0;
+        strikes.retain(|strike| {
+            let stays = strike.version != *version || is_busy(strike);
+            tries += if stays { 0 } else { strike.starts };
+            stays
+        });
+        tries
     }
 
     /// The versions that are not taken, and why.

@@ -37,6 +37,7 @@ impl Update {
     /// The download goes on with this block.
     pub fn block_wanted(&mut self, job: JobId, block: BlockOrder, hands: &mut Hands<'_, '_>) {
         if current(hands.ledger, job).is_some()
+            && self.paused_at.is_none()
             && let Phase::Fetching(fetching) = &mut self.phase
         {
             let mut awaited = Awaited {

@@ -4,6 +4,8 @@
 //! between the next start comes to the same conclusion. For the same reason the cloud may be told which version runs before that is on
 //! the disk. The build is not to blame, and may be offered again. A slot on trial that is damaged ends its update like any other failure to start.
 
+use worker_protocol::v1::Cause;
+
 use super::{Hands, Phase, Told, Update};
 use crate::{
     event::SlotId,
@@ -37,10 +39,19 @@ impl Update {
             "version {} in slot {} is damaged: {why}; {follows}",
             bad.version, bad.id.0
         )));
-        hands.crew.replace(bad.id, next, hands.scene.now.ticks);
+        hands
+            .crew
+            .replace(bad.id, next.clone(), hands.scene.now.ticks);
         match &self.phase {
             // What was regretted is the best that is left; the record follows when the save under way has ended.
-            Phase::Regretting(_) => self.phase = Phase::Idle,
+            Phase::Regretting(regretting) => {
+                if regretting.is_leaving() {
+                    hands
+                        .crew
+                        .keep(next, Cause::RollBack, hands.scene.now.ticks);
+                }
+                self.phase = Phase::Idle;
+            }
             Phase::Reverting(outcome) if hands.ledger.record.active.is_none() => {
                 self.close(outcome.clone(), hands);
             }

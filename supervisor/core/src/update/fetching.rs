@@ -31,6 +31,10 @@ const MORNING: Duration = Duration::from_secs(600);
 impl Update {
     /// Begins a job. To be called only when idle.
     pub fn open(&mut self, wanted: Wanted, hands: &mut Hands<'_, '_>) {
+        if !wanted.is_reported() {
+            // An operator's word goes before an operator's word.
+            hands.ledger.lift(&wanted.version);
+        }
         let record = &mut hands.ledger.record;
         let job = Job {
             id: JobId(record.next_slot),
@@ -59,6 +63,7 @@ impl Update {
         hands.ledger.untidy();
         // An address that was asked for is tried even if it is the same: there is no other. None brings bytes before their day.
         if let Phase::Fetching(fetching) = &self.phase
+            && self.paused_at.is_none()
             && fetching.tomorrow.is_none()
             && (fetching.stale.is_some() || (newer && fetching.retry.is_some()))
         {
@@ -97,7 +102,8 @@ impl Update {
 
     /// The image could not be had this time.
     pub fn fetch_failed(&mut self, job: JobId, fault: FetchFault, hands: &mut Hands<'_, '_>) {
-        if current(hands.ledger, job).is_none() {
+        // What is held is tried again when it is gone on with.
+        if current(hands.ledger, job).is_none() || self.paused_at.is_some() {
             return;
         }
         if let Phase::Fetching(fetching) = &mut self.phase {
@@ -139,6 +145,9 @@ impl Update {
         let Phase::Fetching(fetching) = &self.phase else {
             return;
         };
+        if self.paused_at.is_some() {
+            return;
+        }
         // The day comes sooner than it was reckoned where the wall clock was set right meanwhile.
         let is_tomorrow = fetching.tomorrow.is_some_and(|at| wall >= at);
         if now >= fetching.until {
@@ -210,7 +219,7 @@ impl Update {
         self.close(Outcome::Fetch(fault), hands);
     }
 
-    fn fetch_again(&mut self, hands: &mut Hands<'_, '_>) {
+    pub(super) fn fetch_again(&mut self, hands: &mut Hands<'_, '_>) {
         if let Phase::Fetching(fetching) = &mut self.phase {
             (fetching.retry, fetching.stale) = (None, None);
             fetching.tomorrow = None;
@@ -241,8 +250,10 @@ impl Update {
             tomorrow: None,
             days: 0,
         });
-        hands.progress(1);
-        hands.order_fetch();
+        if self.paused_at.is_none() {
+            hands.progress(1);
+            hands.order_fetch();
+        }
     }
 
     pub(super) fn keep_fetched(&mut self, slot: Slot, hands: &mut Hands<'_, '_>) {
@@ -252,8 +263,8 @@ impl Update {
             self.close(Outcome::Quarantined { starts }, hands);
             return;
         }
-        if let Some((look, opens)) = shut(hands) {
-            self.await_window(slot, look, opens, hands);
+        if let Some(shut) = shut(hands) {
+            self.await_window(slot, shut, hands);
             return;
         }
         if hands.scene.policy.standby {

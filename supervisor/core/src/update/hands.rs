@@ -38,6 +38,12 @@ impl Hands<'_, '_> {
         }));
     }
 
+    pub(super) fn hold_fetch(&mut self) {
+        if let Some(job) = &self.ledger.record.job {
+            self.scene.out.push(Command::HoldFetch { job: job.id });
+        }
+    }
+
     /// Does an operator not want to wait for a better time?
     pub(super) fn is_at_once(&self) -> bool {
         self.ledger
@@ -55,6 +61,11 @@ impl Hands<'_, '_> {
     /// How many tries of this build are spent.
     pub(super) fn starts(&self, slot: &Slot) -> u32 {
         self.ledger.starts_of(slot, &self.digests())
+    }
+
+    /// A try that was spent and not used is given back.
+    pub(super) fn give_back(&mut self, slot: &Slot) {
+        self.ledger.give_back(slot);
     }
 
     pub(super) fn spend(&mut self, slot: &Slot) {

@@ -1,6 +1,6 @@
 //! The phases of an update, with what each of them must know.
 
-use super::{awaited::Awaited, regret::Regretting};
+use super::{awaited::Awaited, regret::Regretting, timing::Shut};
 use crate::{
     event::{SaveId, Tenure},
     outcome::{FetchFault, Outcome},
@@ -64,10 +64,7 @@ impl Fetching {
 #[derive(Debug, Clone)]
 pub(super) struct Waiting {
     pub(super) slot: Slot,
-    /// When to look at the clock again.
-    pub(super) look: Ticks,
-    /// When a maintenance window opens, by the wall clock as it stands.
-    pub(super) opens: Wall,
+    pub(super) shut: Shut,
 }
 
 #[derive(Debug, Clone)]
@@ -79,13 +76,24 @@ pub(super) struct Warming {
     pub(super) sought: Option<Ticks>,
 }
 
+impl Warming {
+    /// When to seek consent again.
+    pub(super) fn look(&self) -> Option<Ticks> {
+        match &self.step {
+            Warm::PutOff(until, _) => Some(*until),
+            Warm::Shut(shut) => shut.look(),
+            Warm::Starting | Warm::Asking | Warm::Marking(_) => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Warm {
     Starting,
     Asking,
     PutOff(Ticks, String),
-    /// The window closed before the switch: when to look at the clock again, and when the next one opens.
-    Shut(Ticks, Wall),
+    /// No switch may happen any more.
+    Shut(Shut),
     Marking(SaveId),
 }
 

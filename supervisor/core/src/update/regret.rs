@@ -29,9 +29,53 @@ pub(super) struct Fresh {
 pub(super) struct Regretting {
     pub(super) bad: Slot,
     pub(super) back: Slot,
+    /// What is said of the version that is left.
+    outcome: Outcome,
+    /// Does the worker of the version that is left still have to go?
+    leaving: bool,
     record: Box<Record>,
     pub(super) save: Option<SaveId>,
     pub(super) again: Option<Ticks>,
+    saved: bool,
+}
+
+impl Regretting {
+    /// Nobody of the version that is left runs any more.
+    pub(super) fn new(bad: Slot, back: Slot, outcome: Outcome) -> Self {
+        Self {
+            bad,
+            back,
+            outcome,
+            leaving: false,
+            record: Box::default(),
+            save: None,
+            again: None,
+            saved: false,
+        }
+    }
+
+    /// Its worker is to hand over first.
+    pub(super) fn leaving(self) -> Self {
+        Self {
+            leaving: true,
+            ..self
+        }
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
+    /// Its worker has gone. Answers whose turn it is.
+    pub(super) fn arrive(&mut self) -> Slot {
+        self.leaving = false;
+        self.back.clone()
+    }
+
+    /// Is it an operator's wish?
+    pub(super) fn is_wished(&self) -> bool {
+        self.outcome == Outcome::RolledBack
+    }
 }
 
 impl Update {
@@ -93,34 +137,45 @@ impl Update {
         let now = hands.scene.now.ticks;
         hands.crew.keep(Some(back.clone()), Cause::RollBack, now);
         hands.ledger.spend(&bad, &[]);
-        self.save_regret(bad, back, hands);
+        let why = "it kept dying soon after it was trusted".to_owned();
+        let outcome = Outcome::NotProved { why };
+        self.save_regret(Regretting::new(bad, back, outcome), hands);
     }
 
     /// Asks for the record with the slot before trusted in it; nobody sees that record before it is durable.
-    pub(super) fn save_regret(&mut self, bad: Slot, back: Slot, hands: &mut Hands<'_, '_>) {
+    pub(super) fn save_regret(&mut self, mut regretting: Regretting, hands: &mut Hands<'_, '_>) {
         let mut record = hands.ledger.record.clone();
-        record.active = Some(back.clone());
-        record.former = Some(bad.clone());
+        record.active = Some(regretting.back.clone());
+        record.former = Some(regretting.bad.clone());
         record.last_outcome = Some(Ended {
-            version: bad.version.clone(),
+            version: regretting.bad.version.clone(),
             at: hands.scene.now.wall,
-            outcome: Some(Outcome::NotProved {
-                why: "it kept dying soon after it was trusted".to_owned(),
-            }),
+            outcome: Some(regretting.outcome.clone()),
         });
-        let save = hands.ledger.save_as(record.clone(), hands.scene.out);
-        self.phase = Phase::Regretting(Regretting {
-            bad,
-            back,
-            record: Box::new(record),
-            save: Some(save),
-            again: None,
-        });
+        regretting.save = Some(hands.ledger.save_as(record.clone(), hands.scene.out));
+        regretting.record = Box::new(record);
+        regretting.again = None;
+        self.phase = Phase::Regretting(regretting);
     }
 
-    pub(super) fn regretted(&mut self, regretting: Regretting, hands: &mut Hands<'_, '_>) {
-        hands.ledger.adopt(*regretting.record);
-        self.show_failed(hands);
+    pub(super) fn regretted(&mut self, mut regretting: Regretting, hands: &mut Hands<'_, '_>) {
+        hands.ledger.adopt(std::mem::take(&mut *regretting.record));
+        (regretting.save, regretting.saved) = (None, true);
+        self.phase = Phase::Regretting(regretting);
+        self.end_regret(hands);
+    }
+
+    /// It is over once it is on the disk and nobody is left who could hold the hardware.
+    pub(super) fn end_regret(&mut self, hands: &mut Hands<'_, '_>) {
+        let Phase::Regretting(regretting) = &self.phase else {
+            return;
+        };
+        if !regretting.saved || regretting.leaving {
+            return;
+        }
+        if !regretting.is_wished() {
+            self.show_failed(hands);
+        }
         hands.told.push(Told::Trusted);
         self.phase = Phase::Idle;
     }

@@ -14,6 +14,7 @@ impl Update {
         let mut update = Self {
             phase: Phase::Idle,
             waiting: None,
+            paused_at: hands.ledger.record.paused.then_some(hands.scene.now.ticks),
             failed_until: None,
             parting: None,
             gap_ms: None,

@@ -66,17 +66,14 @@ impl Update {
     pub(super) fn seek_consent(&mut self, mut warming: Warming, hands: &mut Hands<'_, '_>) {
         let now = hands.scene.now.ticks;
         let limit = hands.scene.policy.consent_limit;
-        if hands.is_at_once() {
-            self.mark(warming, hands);
-        } else if let Some((look, opens)) = shut(hands) {
-            if !matches!(warming.step, Warm::Shut(..)) {
-                hands.step(format!(
-                    "the maintenance window has closed; the next one opens at {}",
-                    opens.rfc3339()
-                ));
+        if let Some(shut) = shut(hands) {
+            if !matches!(warming.step, Warm::Shut(_)) {
+                hands.step(format!("the switch waits for {shut}"));
             }
-            warming.step = Warm::Shut(look, opens);
+            warming.step = Warm::Shut(shut);
             self.phase = Phase::Warming(warming);
+        } else if hands.is_at_once() {
+            self.mark(warming, hands);
         } else if warming
             .sought
             .is_some_and(|since| now.since(since) >= limit)

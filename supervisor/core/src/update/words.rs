@@ -1,7 +1,10 @@
 //! An update in words: for the cloud, and for `status`.
 
-use super::{Closing, Committing, Fetching, Phase, Regretting, Update, Warm, fetching::percent};
-use crate::{record::Ledger, time::Wall};
+use super::{
+    Closing, Committing, Fetching, Phase, Regretting, Update, Warm, fetching::percent,
+    timing::RESUME,
+};
+use crate::record::Ledger;
 
 impl Update {
     /// What the cloud is told as `ota_status`.
@@ -17,6 +20,7 @@ impl Update {
             | Phase::Switching(..)
             | Phase::Proving(_)
             | Phase::Committing(_) => "restarting",
+            Phase::Regretting(regretting) if regretting.is_wished() => "restarting",
             Phase::Reverting(_) | Phase::Closing(_) | Phase::Regretting(_) => "failed",
         }
     }
@@ -57,6 +61,7 @@ impl Update {
             Phase::Committing(_) => "committing",
             Phase::Reverting(_) => "reverting",
             Phase::Closing(_) => "closing",
+            Phase::Regretting(regretting) if regretting.is_wished() => "rolling-back",
             Phase::Regretting(_) => "regretting",
         }
     }
@@ -65,6 +70,9 @@ impl Update {
     #[must_use]
     pub fn awaited(&self) -> Option<String> {
         match &self.phase {
+            Phase::Opening(_) | Phase::Fetching(_) if self.paused_at.is_some() => {
+                Some(RESUME.to_owned())
+            }
             Phase::Fetching(Fetching {
                 tomorrow: Some(at), ..
             }) => Some(format!("another day's bytes, from {} on", at.rfc3339())),
@@ -74,17 +82,20 @@ impl Update {
             Phase::Fetching(Fetching { stale: Some(_), .. }) => {
                 Some("another address from the platform".to_owned())
             }
-            Phase::Waiting(waiting) => Some(window(waiting.opens)),
+            Phase::Waiting(waiting) => Some(waiting.shut.to_string()),
             Phase::Warming(warming) => Some(match &warming.step {
                 Warm::Starting => "the new worker to warm up".to_owned(),
                 Warm::Asking => "the device's consent to the switch".to_owned(),
                 Warm::PutOff(_, reason) => format!("the device's consent to the switch: {reason}"),
-                Warm::Shut(_, opens) => window(*opens),
+                Warm::Shut(shut) => shut.to_string(),
                 Warm::Marking(_) => "the trial to be on the disk".to_owned(),
             }),
             Phase::Switching(..) => Some("the new worker to take over".to_owned()),
             Phase::Proving(_) => Some("the new worker to prove itself".to_owned()),
             Phase::Reverting(_) => Some("the old worker to be active again".to_owned()),
+            Phase::Regretting(regretting) if regretting.is_leaving() => {
+                Some("the running worker to hand over".to_owned())
+            }
             Phase::Closing(Closing { save: None, .. })
             | Phase::Committing(Committing { save: None, .. })
             | Phase::Regretting(Regretting { save: None, .. }) => {
@@ -93,8 +104,4 @@ impl Update {
             _ => None,
         }
     }
-}
-
-fn window(opens: Wall) -> String {
-    format!("a maintenance window, which opens at {}", opens.rfc3339())
 }
