@@ -65,6 +65,8 @@ impl Agent {
         self.checkpoints.end(now, self.crew.memory(), out);
         // A save under way is worth waiting for: it may be the commit. The shell bounds the whole.
         if self.ledger.is_settled() && self.checkpoints.is_settled() {
+            self.wishes_unsaved(now.ticks);
+            self.answer_wishes(now.ticks, out);
             self.session.end(out);
             self.exited = true;
             out.push(Command::Exit);

@@ -30,7 +30,9 @@ impl Agent {
     pub(super) fn wished(&mut self, asker: Asker, wish: Wish, now: Now, out: &mut Vec<Command>) {
         let why = "the supervisor is stopping; say it again once it runs".to_owned();
         let mut effect = Effect::Refused { why };
+        let mut until = now.ticks;
         if !self.stopping {
+            until = now.ticks.after(DISK_LIMIT);
             let text = format!("an operator says {wish}");
             self.chatter.note(now.ticks, Grade::Info, None, text, out);
             self.with_update(now, out, |it, hands| {
@@ -47,7 +49,7 @@ impl Agent {
         self.wishes.push(Pending {
             asker,
             effect,
-            until: now.ticks.after(DISK_LIMIT),
+            until,
         });
     }
 

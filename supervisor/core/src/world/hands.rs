@@ -44,7 +44,8 @@ impl World {
                     self.tell_later(5, Event::Published { ticket });
                 }
             }
-            Command::Subscribe { .. } | Command::Answer { .. } | Command::Note(_) => {}
+            Command::Answer { reply, .. } => self.replies.push(reply),
+            Command::Subscribe { .. } | Command::Note(_) => {}
             Command::Disconnect => self.durable.cloud.power_cut(),
             Command::Fetch(order) => self.fetch(order),
             Command::Block { job, offset, bytes } => self.take_block(job, offset, &bytes),

@@ -47,6 +47,11 @@ impl Laws {
         self.recalled = found.map(|it| (it.snapshot.clone().into_bytes(), lost));
     }
 
+    /// An operator gave a version's builds all their tries again.
+    pub(crate) fn released(&mut self, sha256: &str) {
+        self.starts.remove(sha256);
+    }
+
     /// The brain is told that a slot is damaged. Where its workers left the device is where the one before it takes over.
     pub(crate) fn found_damaged(&mut self, disk: &Disk, slot: SlotId) {
         self.damaged.insert(slot);
@@ -198,6 +203,10 @@ impl Laws {
         if record.active.as_ref() != Some(slot) || !on_trial {
             self.told_back = false;
             self.switched = on_trial;
+            // One that is taken back from trust goes on where its successor stood.
+            if let Some(from) = from.filter(|_| !on_trial) {
+                self.words.insert(slot.id, from.snapshot.clone());
+            }
             return;
         }
         let told_back = std::mem::replace(&mut self.told_back, true);

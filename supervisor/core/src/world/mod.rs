@@ -15,6 +15,7 @@ mod downloads;
 mod hands;
 mod laws;
 mod metered;
+mod operator;
 mod process;
 mod rest;
 mod stories;
@@ -35,7 +36,7 @@ pub(crate) use self::{
 use crate::{
     agent::{Agent, Found, Setup},
     alink::login::Identity,
-    event::{Command, Event, JobId, Tenure},
+    event::{Command, Event, JobId, Reply, Tenure},
     policy::Policy,
     time::{Now, Ticks, Wall},
 };
@@ -98,6 +99,8 @@ pub(crate) struct World {
     losing: bool,
     /// How many more spawns fail.
     pub(crate) failing_spawns: u32,
+    /// What the brain answered to operators, the newest last.
+    pub(crate) replies: Vec<Reply>,
     /// Log lines of the brain, the newest last, for messages of failed tests.
     pub(crate) log: Vec<String>,
     /// Are they printed as well?
@@ -188,6 +191,7 @@ impl World {
             wall: None,
             losing: false,
             failing_spawns: 0,
+            replies: Vec::new(),
             log: Vec::new(),
             loud: std::env::var_os("WALK").is_some(),
         };

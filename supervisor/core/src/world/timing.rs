@@ -26,7 +26,7 @@ fn offered() -> World {
     world
 }
 
-fn hasten(world: &mut World) -> bool {
+pub(super) fn hasten(world: &mut World) -> bool {
     let mut out = Vec::new();
     let hastened = world.agent.hasten(world.clock(), &mut out);
     world.ask_for(out);

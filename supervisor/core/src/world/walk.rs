@@ -10,7 +10,7 @@ use super::{
     blocks::{Answer, WRONG},
 };
 use crate::{
-    event::{CloudLoss, Event, FetchFault, Tenure},
+    event::{CloudLoss, Event, FetchFault, Request, Tenure},
     policy::Policy,
     time::{Jitter, Now},
 };
@@ -87,17 +87,21 @@ fn walk(number: u64) -> u64 {
     if world.exited {
         world.power_cut();
     }
+    world.wish(Request::Resume);
     // Long enough for whoever is silent to be found so, and then perhaps a slot to be damaged.
     world.run(120_000);
     // What it was to be told of while it did not listen is not pushed again for ever: a platform gives up.
     world.durable.cloud.task = super::Task::None;
     trusted.push(REPAIR);
     // What is offered while a bad update is under way ends with that, if it takes the machine down: it is offered again.
-    for _ in 0..10 {
-        if world.agent.status(Now::default()).version.is_some() {
+    for _ in 0..20 {
+        let status = world.agent.status(Now::default());
+        if status.phase == "idle" && status.version.is_some() {
             break;
         }
-        offer(&mut world, REPAIR);
+        if status.version.is_none() {
+            offer(&mut world, REPAIR);
+        }
         world.run(300_000);
     }
     world.rest(&trusted);
@@ -119,7 +123,7 @@ fn fault(world: &mut World, dice: &mut Dice) {
         .filter(|(_, process)| process.alive)
         .map(|(tenure, _)| *tenure)
         .collect();
-    match dice.below(16) {
+    match dice.below(18) {
         0..=3 => {
             let version = dice.one(&["1.0.0", "1.0.7", "1.0.8", "1.0.9", "2.0.0"]);
             offer(world, version);
@@ -174,6 +178,18 @@ fn fault(world: &mut World, dice: &mut Dice) {
             if !slots.is_empty() {
                 world.durable.disk.damaged.insert(dice.one(&slots));
             }
+        }
+        16 | 17 if !world.exited => {
+            let version = dice.one(&VERSIONS).parse().unwrap();
+            let wishes = [
+                Request::Pause,
+                Request::Resume,
+                Request::Cancel,
+                Request::Rollback,
+                Request::Release(version),
+            ];
+            let place = usize::try_from(dice.below(5)).unwrap();
+            world.wish(wishes[place].clone());
         }
         _ => {
             let topic = "/sys/pk/dn/thing/service/property/set".to_owned();
