@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use supervisor_core::alink::version::Version;
+use supervisor_core::{alink::version::Version, event::Request};
 
 /// Keeps a device's worker running and upgrades it over the air.
 #[derive(Debug, Parser)]
@@ -52,6 +52,51 @@ pub(crate) enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Hold the update under way, and begin none, until `resume`.
+    ///
+    /// A download stops at once and keeps what it has; a new worker that warms up stays in standby. A switch that has begun ends by itself.
+    /// Offers that come meanwhile are kept, the newest one. It holds across restarts and power cuts, and no time limit of the
+    /// update runs out meanwhile.
+    Pause {
+        /// For programs to read.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Go on where `pause` held it.
+    Resume {
+        /// For programs to read.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End the update under way, and stay with what ran before it.
+    ///
+    /// Before the switch the worker never notices; a new version on trial is stopped, and the one before takes over again. Once the new
+    /// version is trusted it is too late, and `rollback` goes back. The platform cannot bring the cancelled version again before
+    /// `release`. Ends with 1 if there was nothing to cancel.
+    Cancel {
+        /// For programs to read.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Go back to the version that ran before.
+    ///
+    /// The running worker hands over, and the version before goes on where it stood. The platform cannot bring the version that was left
+    /// again before `release`. During an update it is the same as `cancel`. Ends with 1 if there is no version to go back to.
+    Rollback {
+        /// For programs to read.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a version again that is quarantined: one that failed too often, was cancelled, or was left by `rollback`.
+    ///
+    /// It is given all its tries again, and the platform is asked for it at once. Ends with 1 if nothing was held against it.
+    Release {
+        /// Which, as `status` shows it.
+        version: Version,
+        /// For programs to read.
+        #[arg(long)]
+        json: bool,
+    },
     /// Ask the running supervisor how it is.
     Status {
         /// For programs to read.
@@ -60,4 +105,22 @@ pub(crate) enum Action {
     },
     /// Show every setting and where it comes from, secrets masked.
     CheckConfig,
+}
+
+impl Action {
+    /// What is wished of the running supervisor, and whether the answer is for programs.
+    pub(crate) fn wish(&self) -> Option<(Request, bool)> {
+        Some(match self {
+            Self::Pause { json } => (Request::Pause, *json),
+            Self::Resume { json } => (Request::Resume, *json),
+            Self::Cancel { json } => (Request::Cancel, *json),
+            Self::Rollback { json } => (Request::Rollback, *json),
+            Self::Release { version, json } => (Request::Release(version.clone()), *json),
+            Self::Run
+            | Self::Install { .. }
+            | Self::Update { .. }
+            | Self::Status { .. }
+            | Self::CheckConfig => return None,
+        })
+    }
 }

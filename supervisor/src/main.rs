@@ -13,6 +13,7 @@ mod log;
 mod reactor;
 mod show;
 mod update;
+mod wishes;
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
@@ -63,6 +64,9 @@ fn carry_out(action: Action, loaded: Loaded) -> Exit {
         say(&show::settings(&loaded.effective));
     }
     // Whoever only asks the running supervisor needs no secret.
+    if let (Some((wish, json)), Some(state)) = (action.wish(), &loaded.state) {
+        return told(on_runtime(wishes::put(state, wish, json)));
+    }
     match (&action, &loaded.state) {
         (Action::Status { json }, Some(state)) => return told(on_runtime(status(state, *json))),
         (
@@ -101,7 +105,13 @@ fn carry_out(action: Action, loaded: Loaded) -> Exit {
         }
         Action::Install { file, version } => install(&config, &file, version),
         // Where the file says where the state folder is, they were answered above.
-        Action::Status { .. } | Action::Update { .. } => Ok(()),
+        Action::Status { .. }
+        | Action::Update { .. }
+        | Action::Pause { .. }
+        | Action::Resume { .. }
+        | Action::Cancel { .. }
+        | Action::Rollback { .. }
+        | Action::Release { .. } => Ok(()),
         Action::Run => {
             log::start(config.level);
             if !config.fetch.vouching.require_signature {

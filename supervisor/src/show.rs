@@ -48,12 +48,19 @@ pub(crate) fn status(status: &Status, supervisor: &Footprint) -> String {
         None => status.phase.clone(),
     };
     rows.push(("phase", phase));
+    if status.paused {
+        let goes_on = "updates are paused; `supervisor resume` goes on";
+        rows.push(("paused", goes_on.to_owned()));
+    }
     rows.push((
         "version",
         or_none(status.version.as_deref(), "no worker is installed"),
     ));
     if let Some(awaited) = &status.awaited {
         rows.push(("awaited", awaited.clone()));
+    }
+    if let Some(waiting) = &status.waiting {
+        rows.push(("waiting", format!("version {waiting}, for its turn")));
     }
     for worker in &status.workers {
         rows.push(("worker", life(worker)));
@@ -83,6 +90,13 @@ pub(crate) fn status(status: &Status, supervisor: &Footprint) -> String {
     }
     if let Some(refusal) = &status.last_refusal {
         rows.push(("refused", refusal.clone()));
+    }
+    for it in &status.quarantined {
+        let (version, why) = (&it.version, &it.why);
+        rows.push((
+            "quarantined",
+            format!("{version}: {why}; `supervisor release {version}` lets it in again"),
+        ));
     }
     if status.respawns > 0 {
         rows.push(("respawns", status.respawns.to_string()));

@@ -110,6 +110,8 @@ pub enum Effect {
     Cancelled {
         /// The version that is not installed.
         version: Version,
+        /// Is it quarantined from now on, because the platform wanted it?
+        quarantined: bool,
         /// The version of an offer that came meanwhile, and is looked at next.
         next: Option<Version>,
     },
@@ -117,11 +119,17 @@ pub enum Effect {
     Dropped {
         /// Its version.
         version: Version,
+        /// Is it quarantined from now on, because the platform wanted it?
+        quarantined: bool,
     },
     /// The new worker is stopped, and the one before it takes over again.
     TakenBack {
-        /// The version that is taken back to; none where none was installed.
+        /// The version that is stopped.
+        from: Version,
+        /// The version that takes over; none where none was installed.
         to: Option<Version>,
+        /// Is the stopped one quarantined from now on, because the platform wanted it?
+        quarantined: bool,
     },
     /// That happens already.
     OnItsWay {

@@ -42,7 +42,7 @@ const LONGEST_ANSWER: u64 = 256 * 1024;
 const MOST_ASKERS: usize = 4;
 
 /// How long asking, deciding and answering may take, each.
-const LIMIT: Duration = Duration::from_secs(2);
+const LIMIT: Duration = Duration::from_secs(1);
 
 /// The pause after the system failed to accept, so that a lasting failure does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -137,7 +137,7 @@ impl Agent {
             Request::Rollback => Wish::Rollback,
             Request::Release(version) => Wish::Release(version),
         };
-        self.wished(asker, wish, now, out);
+        self.wished(asker, &wish, now, out);
     }
 
     /// The update under way is not to wait for a better time. Answers whether there is one that still could.

@@ -27,7 +27,7 @@ pub(super) struct Pending {
 }
 
 impl Agent {
-    pub(super) fn wished(&mut self, asker: Asker, wish: Wish, now: Now, out: &mut Vec<Command>) {
+    pub(super) fn wished(&mut self, asker: Asker, wish: &Wish, now: Now, out: &mut Vec<Command>) {
         let why = "the supervisor is stopping; say it again once it runs".to_owned();
         let mut effect = Effect::Refused { why };
         let mut until = now.ticks;
@@ -36,7 +36,7 @@ impl Agent {
             let text = format!("an operator says {wish}");
             self.chatter.note(now.ticks, Grade::Info, None, text, out);
             self.with_update(now, out, |it, hands| {
-                effect = match &wish {
+                effect = match wish {
                     Wish::Pause => it.pause(hands),
                     Wish::Resume => it.go_on(hands),
                     Wish::Cancel => it.cancel(hands),

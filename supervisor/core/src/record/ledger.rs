@@ -60,19 +60,16 @@ impl Ledger {
 
     /// A record saved by [`Ledger::save_as`] is the truth now. What the cloud was told of since it was written stays told, and what an
     /// operator wished stays wished.
-    pub fn adopt(&mut self, record: Record) {
+    pub fn adopt(&mut self, mut record: Record) {
         let now = std::mem::take(&mut self.record);
-        let mut strikes = record.strikes.clone();
-        strikes.retain(|strike| now.strikes.iter().any(|it| it.sha256 == strike.sha256));
-        let merged = Record {
-            owed: now.owed,
-            paused: now.paused,
-            held: now.held,
-            strikes,
-            ..record.clone()
-        };
-        self.untidy |= merged != record;
-        self.record = merged;
+        let strikes = record.strikes.len();
+        let stands = |strike: &Strike| now.strikes.iter().any(|it| it.sha256 == strike.sha256);
+        record.strikes.retain(stands);
+        let wished = (&now.owed, now.paused, &now.held);
+        self.untidy |=
+            record.strikes.len() < strikes || wished != (&record.owed, record.paused, &record.held);
+        (record.owed, record.paused, record.held) = (now.owed, now.paused, now.held);
+        self.record = record;
     }
 
     /// A save has ended well.

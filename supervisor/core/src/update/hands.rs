@@ -63,11 +63,6 @@ impl Hands<'_, '_> {
         self.ledger.starts_of(slot, &self.digests())
     }
 
-    /// A try that was spent and not used is given back.
-    pub(super) fn give_back(&mut self, slot: &Slot) {
-        self.ledger.give_back(slot);
-    }
-
     pub(super) fn spend(&mut self, slot: &Slot) {
         let digests = self.digests();
         self.ledger.spend(slot, &digests);

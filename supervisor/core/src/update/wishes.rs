@@ -102,57 +102,77 @@ impl Update {
 
     /// The update under way ends, and what ran goes on running.
     pub fn cancel(&mut self, hands: &mut Hands<'_, '_>) -> Effect {
-        let next = self.waiting.as_ref().map(|wanted| wanted.version.clone());
-        let to = hands.running();
-        match self.phase.clone() {
+        let active = hands.ledger.record.active.as_ref();
+        let to = active.map(|slot| slot.version.clone());
+        match &self.phase {
             Phase::Idle => match self.waiting.take() {
                 Some(waiting) => {
-                    hands.hold_back(&waiting);
+                    let quarantined = hands.hold_back(&waiting);
                     hands.ledger.untidy();
-                    let version = waiting.version;
-                    Effect::Dropped { version }
+                    Effect::Dropped {
+                        version: waiting.version,
+                        quarantined,
+                    }
                 }
                 None => Effect::NothingUnderWay,
             },
+            Phase::Committing(committing) => Effect::TooLate {
+                version: committing.slot.version.clone(),
+            },
+            Phase::Regretting(regretting) => Effect::OnItsWay {
+                to: Some(regretting.back.version.clone()),
+            },
+            Phase::Reverting(_) | Phase::Closing(_) => Effect::OnItsWay { to },
+            Phase::Spending(..) | Phase::Switching(..) | Phase::Proving(_) => {
+                self.end_job(hands, |it, version, quarantined, hands| {
+                    it.revert(Outcome::Cancelled, hands);
+                    Effect::TakenBack {
+                        from: version,
+                        to,
+                        quarantined,
+                    }
+                })
+            }
             Phase::Opening(_)
             | Phase::Fetching(_)
             | Phase::Waiting(_)
             | Phase::Keeping(..)
-            | Phase::Warming(_) => match self.abandon(hands) {
-                Some(version) => Effect::Cancelled { version, next },
-                None => Effect::NothingUnderWay,
-            },
-            Phase::Spending(..) | Phase::Switching(..) | Phase::Proving(_) => {
-                if let Some(job) = hands.ledger.record.job.clone() {
-                    hands.hold_back(&job.wanted);
+            | Phase::Warming(_) => self.end_job(hands, |it, version, quarantined, hands| {
+                it.abandon(hands);
+                let next = it.waiting.as_ref().map(|wanted| wanted.version.clone());
+                Effect::Cancelled {
+                    version,
+                    quarantined,
+                    next,
                 }
-                self.revert(Outcome::Cancelled, hands);
-                Effect::TakenBack { to }
-            }
-            Phase::Committing(committing) => Effect::TooLate {
-                version: committing.slot.version,
-            },
-            Phase::Regretting(regretting) => Effect::OnItsWay {
-                to: Some(regretting.back.version),
-            },
-            Phase::Reverting(_) | Phase::Closing(_) => Effect::OnItsWay { to },
+            }),
         }
     }
 
-    /// Ends a job whose new worker has not been made active. Answers its version.
-    fn abandon(&mut self, hands: &mut Hands<'_, '_>) -> Option<Version> {
-        let job = hands.ledger.record.job.clone()?;
-        hands.hold_back(&job.wanted);
-        match &self.phase {
-            Phase::Fetching(_) => {
+    /// Ends the job under way, which is not begun again.
+    fn end_job(
+        &mut self,
+        hands: &mut Hands<'_, '_>,
+        end: impl FnOnce(&mut Self, Version, bool, &mut Hands<'_, '_>) -> Effect,
+    ) -> Effect {
+        let Some(job) = hands.ledger.record.job.clone() else {
+            return Effect::NothingUnderWay;
+        };
+        let quarantined = hands.hold_back(&job.wanted);
+        end(self, job.wanted.version, quarantined, hands)
+    }
+
+    /// Ends a job whose new worker has not been made active.
+    fn abandon(&mut self, hands: &mut Hands<'_, '_>) {
+        match (&self.phase, &hands.ledger.record.job) {
+            (Phase::Fetching(_), Some(job)) => {
                 let job = job.id;
                 hands.scene.out.push(Command::AbandonFetch { job });
             }
-            Phase::Keeping(slot, _) => hands.give_back(&slot.clone()),
+            (Phase::Keeping(slot, _), _) => hands.ledger.give_back(slot),
             _ => {}
         }
         self.give_up_warming(Outcome::Cancelled, hands);
-        Some(job.wanted.version)
     }
 
     /// A version may be taken again, whatever was held against it. What runs and what is under way keep their tries: what they are for is
@@ -171,7 +191,7 @@ impl Update {
     /// The finished slot is on the record, and a try of it is spent.
     pub(super) fn kept(&mut self, slot: crate::record::Slot, hands: &mut Hands<'_, '_>) {
         if self.paused_at.is_some() {
-            hands.give_back(&slot);
+            hands.ledger.give_back(&slot);
             hands.ledger.untidy();
             self.keep_fetched(slot, hands);
         } else {
@@ -192,16 +212,12 @@ impl Update {
 }
 
 impl Hands<'_, '_> {
-    /// The version of the trusted slot.
-    fn running(&self) -> Option<Version> {
-        let active = self.ledger.record.active.as_ref();
-        active.map(|slot| slot.version.clone())
-    }
-
-    /// What the platform wants and an operator does not is not begun again. What an operator brought, nobody else offers.
-    fn hold_back(&mut self, wanted: &Wanted) {
-        if wanted.by == Origin::Cloud {
+    /// What the platform wants and an operator does not is not begun again; what an operator brought, nobody else offers. Is it quarantined?
+    fn hold_back(&mut self, wanted: &Wanted) -> bool {
+        let by_cloud = wanted.by == Origin::Cloud;
+        if by_cloud {
             self.ledger.hold(&wanted.version, Hold::Cancelled);
         }
+        by_cloud
     }
 }

@@ -28,7 +28,7 @@ const MINUTE: u64 = 60_000;
 impl World {
     /// An operator wishes something. Answers what becomes of it, and whether that is on the disk. Law `answered_in_time`.
     #[track_caller]
-    pub(crate) fn wish(&mut self, request: Request) -> (Effect, bool) {
+    pub(crate) fn wish(&mut self, request: &Request) -> (Effect, bool) {
         let (asked, before) = (self.now, self.replies.len());
         let asker = Asker(before as u64);
         self.tell(Event::Asked {
@@ -43,7 +43,7 @@ impl World {
         let Some(Reply::Wish { effect, on_disk }) = self.replies.pop() else {
             panic!("{:?}", self.replies);
         };
-        if let (Effect::Released { .. }, Request::Release(version)) = (&effect, &request) {
+        if let (Effect::Released { .. }, Request::Release(version)) = (&effect, request) {
             let build = build(0, version.as_str());
             self.durable.laws.released(&build.sha256);
         }
@@ -139,14 +139,17 @@ fn version(text: &str) -> crate::alink::version::Version {
 fn a_cancel_is_answered_and_ends_well_in_every_phase() {
     for (phase, behaviour, policy) in phases() {
         let mut world = in_phase(phase, behaviour, &policy);
-        let (effect, on_disk) = world.wish(Request::Cancel);
+        let (effect, on_disk) = world.wish(&Request::Cancel);
         let expected = match phase {
             "idle" => Effect::NothingUnderWay,
             "opening" | "fetching" | "waiting" | "keeping" | "warming" => Effect::Cancelled {
                 version: version("1.0.7"),
+                quarantined: true,
                 next: None,
             },
             "spending" | "switching" | "proving" => Effect::TakenBack {
+                from: version("1.0.7"),
+                quarantined: true,
                 to: Some(version("1.0.0")),
             },
             "committing" => Effect::TooLate {
@@ -174,7 +177,7 @@ fn a_cancel_is_answered_and_ends_well_in_every_phase() {
 fn a_rollback_is_answered_and_ends_well_in_every_phase() {
     for (phase, behaviour, policy) in phases() {
         let mut world = in_phase(phase, behaviour, &policy);
-        let (effect, on_disk) = world.wish(Request::Rollback);
+        let (effect, on_disk) = world.wish(&Request::Rollback);
         let fits = match phase {
             "idle" => effect == Effect::NoFormer,
             "opening" | "fetching" | "waiting" | "keeping" | "warming" => {
@@ -187,7 +190,7 @@ fn a_rollback_is_answered_and_ends_well_in_every_phase() {
         assert!(fits && on_disk, "{phase}: {effect:?} {on_disk}");
         if phase == "committing" {
             until_phase(&mut world, "idle");
-            let (effect, _) = world.wish(Request::Rollback);
+            let (effect, _) = world.wish(&Request::Rollback);
             assert!(matches!(effect, Effect::RollsBack { .. }), "{effect:?}");
         }
         world.rest(&["1.0.0"]);
@@ -198,7 +201,7 @@ fn a_rollback_is_answered_and_ends_well_in_every_phase() {
 fn a_pause_holds_what_can_be_held_and_the_rest_ends_by_itself() {
     for (phase, behaviour, policy) in phases() {
         let mut world = in_phase(phase, behaviour, &policy);
-        let (effect, on_disk) = world.wish(Request::Pause);
+        let (effect, on_disk) = world.wish(&Request::Pause);
         let held = ["opening", "fetching", "waiting", "keeping", "warming"].contains(&phase);
         let soon = !held && phase != "idle";
         let expected = if soon {
@@ -208,7 +211,7 @@ fn a_pause_holds_what_can_be_held_and_the_rest_ends_by_itself() {
         };
         assert_eq!((effect, on_disk), (expected, true), "{phase}");
         assert!(status(&world).paused && record(&world).paused, "{phase}");
-        assert_eq!(world.wish(Request::Pause), (Effect::PausedAlready, true));
+        assert_eq!(world.wish(&Request::Pause), (Effect::PausedAlready, true));
         // Longer than any deadline of this job.
         world.run(10 * MINUTE);
         let shown = status(&world);
@@ -230,8 +233,8 @@ fn a_pause_holds_what_can_be_held_and_the_rest_ends_by_itself() {
             world.run(MINUTE);
             assert!(status(&world).paused, "{phase}");
         }
-        assert_eq!(world.wish(Request::Resume), (Effect::Resumed, true));
-        assert_eq!(world.wish(Request::Resume), (Effect::NotPaused, true));
+        assert_eq!(world.wish(&Request::Resume), (Effect::Resumed, true));
+        assert_eq!(world.wish(&Request::Resume), (Effect::NotPaused, true));
         let trusted: &[_] = match phase {
             "idle" | "reverting" | "closing" | "regretting" => &["1.0.0"],
             _ => &["1.0.7"],
@@ -250,7 +253,7 @@ fn a_paused_download_stops_at_once_and_goes_on_with_its_time_and_its_tries() {
     let mut world = World::boot(World::offered(Behaviour::Good), &policy);
     until_phase(&mut world, "fetching");
     world.run(150);
-    world.wish(Request::Pause);
+    world.wish(&Request::Pause);
     assert!(world.fetches.under_way.is_empty(), "it is fetched on");
     let part = world.durable.disk.parts.clone();
     assert!(!part.is_empty(), "its part is gone");
@@ -262,7 +265,7 @@ fn a_paused_download_stops_at_once_and_goes_on_with_its_time_and_its_tries() {
         "a progress that did not happen"
     );
     assert_eq!(world.fetches.addresses.len(), 1);
-    world.wish(Request::Resume);
+    world.wish(&Request::Resume);
     world.rest(&["1.0.7"]);
     assert_eq!(world.fetches.addresses.len(), 2);
 }
@@ -275,12 +278,12 @@ fn a_download_that_fails_in_the_moment_of_its_pause_is_tried_again_after_it() {
     ] {
         let mut world = World::boot(World::offered(Behaviour::Good), &Policy::default());
         until_phase(&mut world, "fetching");
-        world.wish(Request::Pause);
+        world.wish(&Request::Pause);
         let job = record(&world).job.unwrap().id;
         world.tell(Event::FetchFailed { job, fault });
         world.run(60 * MINUTE);
         assert_eq!(status(&world).phase, "fetching");
-        world.wish(Request::Resume);
+        world.wish(&Request::Resume);
         world.rest(&["1.0.7"]);
     }
 }
@@ -288,22 +291,23 @@ fn a_download_that_fails_in_the_moment_of_its_pause_is_tried_again_after_it() {
 #[test]
 fn the_newest_offer_of_a_pause_is_taken_after_it_and_none_is_refused() {
     let mut world = in_phase("idle", Behaviour::Good, &Policy::default());
-    world.wish(Request::Pause);
+    world.wish(&Request::Pause);
     push(&mut world, "1.0.7");
     push(&mut world, "1.0.8");
     world.run(10 * MINUTE);
     assert_eq!(status(&world).waiting.as_deref(), Some("1.0.8"));
     assert_eq!(world.durable.cloud.task, Task::Queued("1.0.8".to_owned()));
-    world.wish(Request::Resume);
+    world.wish(&Request::Resume);
     world.rest(&["1.0.8"]);
     // One that is not wanted is dropped, and not begun by the next query.
-    world.wish(Request::Pause);
+    world.wish(&Request::Pause);
     push(&mut world, "1.0.9");
     let dropped = Effect::Dropped {
         version: version("1.0.9"),
+        quarantined: true,
     };
-    assert_eq!(world.wish(Request::Cancel), (dropped, true));
-    world.wish(Request::Resume);
+    assert_eq!(world.wish(&Request::Cancel), (dropped, true));
+    world.wish(&Request::Resume);
     push(&mut world, "1.0.9");
     world.rest(&["1.0.8"]);
     let Task::Failed(_, -1, text) = &world.durable.cloud.task else {
@@ -318,7 +322,7 @@ fn the_newest_offer_of_a_pause_is_taken_after_it_and_none_is_refused() {
 #[test]
 fn a_cancelled_version_is_not_begun_again_before_a_release_and_another_is_taken() {
     let mut world = in_phase("fetching", Behaviour::Good, &Policy::default());
-    world.wish(Request::Cancel);
+    world.wish(&Request::Cancel);
     world.rest(&["1.0.0"]);
     world.power_cut();
     world.run(MINUTE);
@@ -330,11 +334,8 @@ fn a_cancelled_version_is_not_begun_again_before_a_release_and_another_is_taken(
     push(&mut world, "1.0.7");
     world.rest(&["1.0.6"]);
     let release = Request::Release(version("1.0.7"));
-    assert_eq!(
-        world.wish(release.clone()),
-        (Effect::Released { tries: 0 }, true)
-    );
-    assert_eq!(world.wish(release), (Effect::NotQuarantined, true));
+    assert_eq!(world.wish(&release), (Effect::Released { tries: 0 }, true));
+    assert_eq!(world.wish(&release), (Effect::NotQuarantined, true));
     assert!(status(&world).quarantined.is_empty());
     push(&mut world, "1.0.7");
     world.rest(&["1.0.7"]);
@@ -343,11 +344,11 @@ fn a_cancelled_version_is_not_begun_again_before_a_release_and_another_is_taken(
 #[test]
 fn a_release_makes_the_platform_be_asked_at_once() {
     let mut world = in_phase("fetching", Behaviour::Good, &Policy::default());
-    world.wish(Request::Cancel);
+    world.wish(&Request::Cancel);
     world.rest(&["1.0.0"]);
     world.durable.cloud.offer("1.0.7");
     world.durable.cloud.answers_queries = true;
-    world.wish(Request::Release(version("1.0.7")));
+    world.wish(&Request::Release(version("1.0.7")));
     world.run(100);
     assert_eq!(status(&world).wanted.as_deref(), Some("1.0.7"));
     world.rest(&["1.0.7"]);
@@ -365,7 +366,7 @@ fn a_build_interrupted_until_it_is_quarantined_succeeds_after_a_release() {
     world.rest(&["1.0.0"]);
     assert!(matches!(world.durable.cloud.task, Task::Failed(..)));
     assert_eq!(status(&world).quarantined[0].version, "1.0.7");
-    let released = world.wish(Request::Release(version("1.0.7")));
+    let released = world.wish(&Request::Release(version("1.0.7")));
     assert_eq!(released, (Effect::Released { tries: 3 }, true));
     push(&mut world, "1.0.7");
     world.rest(&["1.0.7"]);
@@ -376,14 +377,14 @@ fn what_runs_and_what_is_under_way_keep_their_tries_whatever_is_released() {
     let mut world = World::boot(World::offered(Behaviour::DieLater), &Policy::default());
     until_phase(&mut world, "proving");
     let release = || Request::Release(version("1.0.7"));
-    assert_eq!(world.wish(release()).0, Effect::NotQuarantined);
+    assert_eq!(world.wish(&release()).0, Effect::NotQuarantined);
     until_phase(&mut world, "idle");
-    assert_eq!(world.wish(release()).0, Effect::NotQuarantined);
+    assert_eq!(world.wish(&release()).0, Effect::NotQuarantined);
     // Therefore it is still watched, and taken back.
     until_phase(&mut world, "regretting");
-    assert_eq!(world.wish(release()).0, Effect::NotQuarantined);
+    assert_eq!(world.wish(&release()).0, Effect::NotQuarantined);
     world.rest(&["1.0.0"]);
-    assert_eq!(world.wish(release()).0, Effect::Released { tries: 2 });
+    assert_eq!(world.wish(&release()).0, Effect::Released { tries: 2 });
 }
 
 /// A device that runs 1.0.5, and has 1.0.0 to go back to.
@@ -405,7 +406,7 @@ fn rolled_back() -> Effect {
 fn a_rollback_at_rest_lets_the_worker_hand_over_and_keeps_the_version_away_until_a_release() {
     let mut world = World::boot(upgraded(), &Policy::default());
     world.run(5_000);
-    assert_eq!(world.wish(Request::Rollback), (rolled_back(), true));
+    assert_eq!(world.wish(&Request::Rollback), (rolled_back(), true));
     world.rest(&["1.0.0"]);
     assert_eq!(world.durable.cloud.informed, ["1.0.5", "1.0.0"]);
     assert_eq!(world.processes.len(), 2);
@@ -427,8 +428,8 @@ fn a_rollback_at_rest_lets_the_worker_hand_over_and_keeps_the_version_away_until
     let barred = Effect::FormerQuarantined {
         version: version("1.0.5"),
     };
-    assert_eq!(world.wish(Request::Rollback).0, barred);
-    let released = world.wish(Request::Release(version("1.0.5"))).0;
+    assert_eq!(world.wish(&Request::Rollback).0, barred);
+    let released = world.wish(&Request::Release(version("1.0.5"))).0;
     assert_eq!(released, Effect::Released { tries: 0 });
     push(&mut world, "1.0.5");
     world.rest(&["1.0.5"]);
@@ -451,7 +452,7 @@ fn a_rollback_works_from_a_worker_that_is_hung_dying_or_keeps_its_state_to_itsel
             "dead" => world.end(worker, 101),
             _ => {}
         }
-        assert_eq!(world.wish(Request::Rollback).0, rolled_back(), "{how}");
+        assert_eq!(world.wish(&Request::Rollback).0, rolled_back(), "{how}");
         world.rest(&["1.0.0"]);
     }
 }
@@ -473,13 +474,13 @@ fn a_disk_that_takes_nothing_keeps_nobody_from_going_back_and_is_told() {
         until_phase(&mut world, phase);
         let saves = world.durable.disk.saves;
         world.durable.disk.failing = (saves + 1..saves + 4).collect();
-        let (effect, on_disk) = world.wish(request.clone());
+        let (effect, on_disk) = world.wish(&request);
         assert!(!on_disk, "{request:?} in {phase}: {effect:?}");
         if request == Request::Pause {
             world.run(2 * MINUTE);
             assert_eq!(status(&world).phase, phase);
             assert!(record(&world).paused, "it never came to the disk");
-            world.wish(Request::Resume);
+            world.wish(&Request::Resume);
         }
         world.rest(&[ends]);
     }
@@ -491,7 +492,7 @@ fn a_former_slot_found_damaged_when_it_is_wanted_back_leaves_the_one_that_ran() 
     durable.disk.damaged.insert(crate::event::SlotId(1));
     let mut world = World::boot(durable, &Policy::default());
     world.run(5_000);
-    assert_eq!(world.wish(Request::Rollback).0, rolled_back());
+    assert_eq!(world.wish(&Request::Rollback).0, rolled_back());
     world.rest(&["1.0.5"]);
 }
 
@@ -501,7 +502,7 @@ fn a_slot_found_damaged_in_the_moment_of_a_rollback_is_left_for_the_one_before()
     durable.disk.damaged.insert(crate::event::SlotId(2));
     let mut world = World::wake(durable, &Policy::default());
     world.carry_out();
-    assert_eq!(world.wish(Request::Rollback).0, rolled_back());
+    assert_eq!(world.wish(&Request::Rollback).0, rolled_back());
     world.rest(&["1.0.0"]);
 }
 
@@ -511,7 +512,7 @@ fn a_wish_while_the_supervisor_is_being_stopped_is_refused_in_words() {
     world.run(5_000);
     world.tell(Event::Stop);
     for request in [Request::Pause, Request::Cancel, Request::Rollback] {
-        let (effect, _) = world.wish(request);
+        let (effect, _) = world.wish(&request);
         assert!(matches!(effect, Effect::Refused { .. }), "{effect:?}");
     }
     world.run(1_000);
@@ -542,10 +543,10 @@ fn the_supervisor_stopped_in_the_middle_of_a_rollback_goes_on_with_either_versio
 
 /// Cuts the power at every place after an answer, once or twice, and answers how many histories there were. What was said to be on the
 /// disk holds in all of them.
-fn cut_after(mut world: World, policy: &Policy, request: Request, ends: &[&'static str]) -> u64 {
+fn cut_after(mut world: World, policy: &Policy, request: &Request, ends: &[&'static str]) -> u64 {
     let undone: Vec<&'static str> = vec!["1.0.0", "1.0.5", "1.0.7"];
     world.cuts = Some(Vec::new());
-    let (effect, on_disk) = world.wish(request.clone());
+    let (effect, on_disk) = world.wish(request);
     assert!(on_disk, "{request:?}: {effect:?}");
     let before = world.cuts.replace(Vec::new()).unwrap();
     world.rest(ends);
@@ -577,12 +578,12 @@ fn a_cancel_and_a_rollback_come_through_two_power_cuts_at_any_two_places() {
                 ("committing", _) => "1.0.7",
                 _ => "1.0.0",
             };
-            all += cut_after(world, &policy, request.clone(), &[ends]);
+            all += cut_after(world, &policy, &request, &[ends]);
         }
     }
     let mut world = World::boot(upgraded(), &Policy::default());
     world.run(5_000);
-    all += cut_after(world, &Policy::default(), Request::Rollback, &["1.0.0"]);
+    all += cut_after(world, &Policy::default(), &Request::Rollback, &["1.0.0"]);
     println!("{all} histories");
     assert!(all > 5_000, "only {all} histories");
 }
@@ -592,7 +593,7 @@ fn a_pause_comes_through_a_power_cut_at_any_place_and_so_does_its_end() {
     let mut places = 0;
     for (phase, behaviour, policy) in phases() {
         let mut world = in_phase(phase, behaviour, &policy);
-        assert!(world.wish(Request::Pause).1);
+        assert!(world.wish(&Request::Pause).1);
         world.cuts = Some(Vec::new());
         world.run(MINUTE);
         for place in different(&mut world) {
@@ -602,17 +603,17 @@ fn a_pause_comes_through_a_power_cut_at_any_place_and_so_does_its_end() {
             assert!(shown.paused, "{phase}: {shown:?}");
             let holds = ["fetching", "waiting", "idle"].contains(&shown.phase.as_str());
             assert!(holds, "{phase}: {shown:?}");
-            world.wish(Request::Resume);
+            world.wish(&Request::Resume);
             rest(&mut world, &["1.0.0", "1.0.7"]);
             places += 1;
         }
         world.cuts = Some(Vec::new());
-        assert!(world.wish(Request::Resume).1);
+        assert!(world.wish(&Request::Resume).1);
         rest(&mut world, &["1.0.0", "1.0.7"]);
         for place in different(&mut world) {
             let mut world = World::boot(place, &policy);
             if status(&world).paused {
-                world.wish(Request::Resume);
+                world.wish(&Request::Resume);
             }
             rest(&mut world, &["1.0.0", "1.0.7"]);
             places += 1;

@@ -87,7 +87,7 @@ fn walk(number: u64) -> u64 {
     if world.exited {
         world.power_cut();
     }
-    world.wish(Request::Resume);
+    world.wish(&Request::Resume);
     // Long enough for whoever is silent to be found so, and then perhaps a slot to be damaged.
     world.run(120_000);
     // What it was to be told of while it did not listen is not pushed again for ever: a platform gives up.
@@ -189,7 +189,7 @@ fn fault(world: &mut World, dice: &mut Dice) {
                 Request::Release(version),
             ];
             let place = usize::try_from(dice.below(5)).unwrap();
-            world.wish(wishes[place].clone());
+            world.wish(&wishes[place]);
         }
         _ => {
             let topic = "/sys/pk/dn/thing/service/property/set".to_owned();

@@ -101,7 +101,7 @@ async fn a_brain_that_does_not_answer_is_told_as_such_in_time() {
     let folder = tempfile::tempdir().unwrap();
     let (control, layout, mut happened) = listening(folder.path());
     let answer = say(&layout, b"\"status\"\n").await;
-    assert!(refusal(answer).contains("no answer came within 2s"));
+    assert!(refusal(answer).contains("no answer came within 1s"));
     let Some(Event::Asked { asker, .. }) = happened.recv().await else {
         panic!("the question came");
     };
