@@ -204,8 +204,10 @@ impl Laws {
             self.told_back = false;
             self.switched = on_trial;
             // One that is taken back from trust goes on where its successor stood.
-            if let Some(from) = from.filter(|_| !on_trial) {
-                self.words.insert(slot.id, from.snapshot.clone());
+            if let Some(from) = from.filter(|_| !on_trial)
+                && let Some(stood) = self.words.get_mut(&slot.id)
+            {
+                stood.clone_from(&from.snapshot);
             }
             return;
         }

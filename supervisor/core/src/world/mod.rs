@@ -101,6 +101,8 @@ pub(crate) struct World {
     pub(crate) failing_spawns: u32,
     /// What the brain answered to operators, the newest last.
     pub(crate) replies: Vec<Reply>,
+    /// How often the power came on.
+    pub(crate) boots: u64,
     /// Log lines of the brain, the newest last, for messages of failed tests.
     pub(crate) log: Vec<String>,
     /// Are they printed as well?
@@ -192,6 +194,7 @@ impl World {
             losing: false,
             failing_spawns: 0,
             replies: Vec::new(),
+            boots: 0,
             log: Vec::new(),
             loud: std::env::var_os("WALK").is_some(),
         };
@@ -222,7 +225,9 @@ impl World {
     /// The same, and nothing that the brain asks for has been done yet.
     pub(crate) fn wake_again(&mut self) {
         let (log, cuts, loud) = (std::mem::take(&mut self.log), self.cuts.take(), self.loud);
+        let boots = self.boots + 1;
         *self = Self::wake(self.durable.clone(), &self.policy);
+        self.boots = boots;
         self.log.splice(0..0, log);
         (self.cuts, self.loud) = (cuts, loud);
     }

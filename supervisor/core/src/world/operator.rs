@@ -29,7 +29,7 @@ impl World {
     /// An operator wishes something. Answers what becomes of it, and whether that is on the disk. Law `answered_in_time`.
     #[track_caller]
     pub(crate) fn wish(&mut self, request: &Request) -> (Effect, bool) {
-        let (asked, before) = (self.now, self.replies.len());
+        let (asked, boots, before) = (self.now, self.boots, self.replies.len());
         let asker = Asker(before as u64);
         self.tell(Event::Asked {
             asker,
@@ -37,6 +37,10 @@ impl World {
         });
         while self.replies.len() == before && !self.exited {
             self.step(asked + ANSWERED_WITHIN);
+            if self.boots > boots {
+                let why = "the power went out".to_owned();
+                return (Effect::Refused { why }, false);
+            }
             let in_time = self.replies.len() > before || self.now < asked + ANSWERED_WITHIN;
             assert!(in_time, "answered_in_time: {request:?}\n{}", self.tail());
         }
