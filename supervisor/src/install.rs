@@ -4,8 +4,8 @@
 //! and an older verdict on this very build is lifted.
 
 use std::{
-    fs::{self, File},
-    io::{self, Read, Write},
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -16,7 +16,9 @@ use supervisor_core::{
     time::Wall,
 };
 
-use crate::drivers::store::{Contents, OpenError, State, at, birth::birth};
+use crate::drivers::store::{
+    Contents, OpenError, State, birth::birth_on, disk::Disk, folder::Folder,
+};
 
 /// Why a worker was not installed; the one before it, if any, is still active.
 #[derive(Debug, thiserror::Error)]
@@ -39,22 +41,59 @@ pub(crate) fn install(
     version: Version,
     now: Wall,
 ) -> Result<(Slot, Vec<String>), InstallError> {
-    let (mut state, contents) = State::open(root)?;
-    let Contents {
-        record,
-        slots,
-        words,
-        checkpoint: _,
-    } = contents;
-    let mut record = record.unwrap_or_default();
+    let (mut state, mut contents) = State::open(root)?;
+    let words = std::mem::take(&mut contents.words);
+    let unusable = |why| InstallError::File(file.to_owned(), why);
+    // A pipe, say, would be waited for when it is opened.
+    if !std::fs::metadata(file).map_err(unusable)?.is_file() {
+        return Err(unusable(io::Error::other("it is not a file")));
+    }
+    let source = File::open(file).map_err(unusable)?;
+    match install_into(state.folder(), contents, source, version, now) {
+        Ok(slot) => Ok((slot, words)),
+        Err(Refusal::Source(why)) => Err(unusable(why)),
+        Err(Refusal::Disk(why)) => Err(InstallError::State(why)),
+    }
+}
+
+/// What went wrong: reading the program, or writing it.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The program cannot be read.
+    Source(io::Error),
+    /// The state folder cannot be written.
+    Disk(io::Error),
+}
+
+impl From<io::Error> for Refusal {
+    fn from(why: io::Error) -> Self {
+        Self::Disk(why)
+    }
+}
+
+/// Does that on any disk.
+pub(crate) fn install_into<D: Disk>(
+    folder: &mut Folder<D>,
+    contents: Contents,
+    source: impl Read,
+    version: Version,
+    now: Wall,
+) -> Result<Slot, Refusal> {
+    let mut record = contents.record.unwrap_or_default();
     // Without a record, numbers go on after the slots that are there.
-    let beyond = slots.iter().map(|slot| slot.id.0.saturating_add(1)).max();
+    let numbers = contents.slots.iter().map(|slot| slot.id.0);
+    let beyond = numbers.map(|number| number.saturating_add(1)).max();
     let number = record.next_slot.max(beyond.unwrap_or(0)).max(1);
 
-    let layout = state.layout().clone();
-    let part = layout.parts().join(format!("install-{number}.part"));
-    let (sha256, size) =
-        copy(file, &part).map_err(|why| InstallError::File(file.to_owned(), why))?;
+    let part = folder
+        .layout()
+        .parts()
+        .join(format!("install-{number}.part"));
+    let copied = copy(source, folder.disk(), &part);
+    let (sha256, size) = copied.inspect_err(|_| {
+        // What stays is removed when the folder is opened the next time.
+        let _ = folder.disk().remove(&part);
+    })?;
     let slot = Slot {
         id: SlotId(number),
         version,
@@ -62,47 +101,44 @@ pub(crate) fn install(
         size,
         package: None,
     };
-    birth(&layout, &[part], &slot).map_err(InstallError::State)?;
+    birth_on(folder.disk(), folder.layout(), &[part], &slot)?;
 
     record.next_slot = number.saturating_add(1);
     record.strikes.retain(|strike| strike.sha256 != slot.sha256);
     record.job = None;
     record.former = record.active.replace(slot.clone());
     record.last_update = Some(now);
-    state.save(&record).map_err(InstallError::State)?;
-    Ok((slot, words))
+    folder.save(&record)?;
+    Ok(slot)
 }
 
-fn copy(from: &Path, to: &Path) -> io::Result<(String, u64)> {
-    let mut source = File::open(from)?;
-    if !source.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    let mut target = File::create(to).map_err(|why| at(to, &why))?;
-    let mut sha256 = Sha256::new();
-    let mut size = 0;
-    let mut bytes = vec![0; 64 * 1024];
+fn copy(mut from: impl Read, disk: &impl Disk, to: &Path) -> Result<(String, u64), Refusal> {
+    let mut target = disk.create(to)?;
+    let (mut sha256, mut size, mut bytes) = (Sha256::new(), 0, vec![0; 64 * 1024]);
     loop {
-        let count = source.read(&mut bytes)?;
+        let count = match from.read(&mut bytes) {
+            Ok(count) => count,
+            Err(why) if why.kind() == io::ErrorKind::Interrupted => continue,
+            Err(why) => return Err(Refusal::Source(why)),
+        };
         if count == 0 {
             break;
         }
         sha256.update(&bytes[..count]);
-        target
-            .write_all(&bytes[..count])
-            .map_err(|why| at(to, &why))?;
+        disk.write(&mut target, &bytes[..count])?;
         size += count as u64;
     }
     if size == 0 {
-        let _ = fs::remove_file(to);
-        return Err(io::Error::other("it is empty"));
+        return Err(Refusal::Source(io::Error::other("it is empty")));
     }
-    target.sync_all().map_err(|why| at(to, &why))?;
+    disk.sync(&target)?;
     Ok((hex::encode(&sha256.finalize()), size))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn version(text: &str) -> Version {

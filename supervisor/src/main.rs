@@ -249,13 +249,10 @@ async fn run(config: Config) -> Result<(), Failure> {
     let clock = Clock::start();
     let (events, happened) = mpsc::channel(MOST_EVENTS);
     let heartbeat = config.policy.life.heartbeat;
-    let link =
-        Link::listen(&layout.run().join("link"), heartbeat, events.clone()).map_err(|why| {
-            Failure {
-                exit: Exit::Unexpected,
-                text: format!("failed to {}", chain(&why)),
-            }
-        })?;
+    let link = Link::listen(&layout.link(), heartbeat, events.clone()).map_err(|why| Failure {
+        exit: Exit::Unexpected,
+        text: format!("failed to {}", chain(&why)),
+    })?;
     let control = Control::listen(&layout, events.clone()).map_err(|why| unexpected(&why))?;
     let wishes = wishes().map_err(|why| unexpected(&why))?;
 

@@ -100,7 +100,7 @@ struct Shared {
 impl Control {
     /// Listens, and leaves word where.
     pub(crate) fn listen(layout: &Layout, events: Events) -> io::Result<Self> {
-        let endpoint = Endpoint::listen(&layout.run().join("control"))?;
+        let endpoint = Endpoint::listen(&layout.control())?;
         fs::write(layout.control_address(), endpoint.address())?;
         let desk = Desk {
             shared: Arc::new(Mutex::new(Shared {

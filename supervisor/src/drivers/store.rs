@@ -6,9 +6,11 @@
 pub(crate) mod birth;
 mod checkpoint;
 pub(crate) mod disk;
-mod folder;
+pub(crate) mod folder;
 pub(crate) mod layout;
 mod lock;
+#[cfg(test)]
+pub(crate) mod memory;
 pub(crate) mod pair;
 mod scan;
 #[cfg(test)]
@@ -97,7 +99,7 @@ impl State {
         };
         let mut words = Vec::new();
         let layout = Layout::make_on(&Real, root, &mut words).map_err(unusable)?;
-        let lock = Lock::take(&layout)?;
+        let lock = Lock::take(&layout, &mut words)?;
         let (folder, mut contents) = Folder::open(Real, layout, words).map_err(unusable)?;
         let files = folder.layout().checkpoints();
         let (checkpoints, newest) = Checkpoints::open(Real, files, &mut contents.words);
@@ -114,7 +116,13 @@ impl State {
         self.folder.layout()
     }
 
+    /// Everything in it that is written durably.
+    pub(crate) fn folder(&mut self) -> &mut Folder<Real> {
+        &mut self.folder
+    }
+
     /// Writes the record, durably.
+    #[cfg(test)]
     pub(crate) fn save(&mut self, record: &Record) -> io::Result<()> {
         self.folder.save(record)
     }
@@ -193,7 +201,7 @@ async fn write_in_turn(mut state: State, mut waiting: mpsc::Receiver<Work>, even
 impl State {
     fn carry_out(&mut self, work: Work) -> Option<Event> {
         match work {
-            Work::Save(save, record) => Some(match self.save(&record) {
+            Work::Save(save, record) => Some(match self.folder.save(&record) {
                 Ok(()) => Event::Saved { save },
                 Err(why) => Event::SaveFailed {
                     save,

@@ -38,15 +38,16 @@ pub(crate) fn birth_on(
         )));
     }
     let filled = fill(disk, &unborn, files, &names);
-    if let Err(why) = filled.and_then(|()| describe(disk, &unborn, slot)) {
-        take_apart(disk, &unborn, files, &names);
+    let born = filled
+        .and_then(|()| describe(disk, &unborn, slot))
+        .and_then(|()| name(disk, &unborn, &layout.slot(slot)));
+    if let Err(why) = born {
+        // Taken apart only when it certainly has no name.
+        if disk.sync_folder(&layout.slots()).is_ok() {
+            take_apart(disk, &unborn, files, &names);
+        }
         return Err(why);
     }
-    let named = layout.slot(slot);
-    // A number is given out once and saved with its job: whatever has this name is that same job's, from before a power cut.
-    bury(disk, &named)?;
-    disk.rename(&unborn, &named)?;
-    disk.sync_folder(&layout.slots())?;
     for file in files {
         // One that stays is removed at the next start.
         let _ = disk.remove(file);
@@ -77,6 +78,19 @@ fn fill(disk: &impl Disk, unborn: &Path, files: &[PathBuf], names: &[&str]) -> i
     Ok(())
 }
 
+/// Gives a whole folder its name, durably.
+fn name(disk: &impl Disk, unborn: &Path, named: &Path) -> io::Result<()> {
+    // A number is given out once and saved with its job: whatever has this name is that same job's, from before a power cut.
+    bury(disk, named)?;
+    disk.rename(unborn, named)?;
+    let synced = named
+        .parent()
+        .map_or(Ok(()), |slots| disk.sync_folder(slots));
+    synced.inspect_err(|_| {
+        let _ = disk.rename(named, unborn);
+    })
+}
+
 /// Makes parts of the files again, and room. What fails here is done at the next start.
 fn take_apart(disk: &impl Disk, unborn: &Path, files: &[PathBuf], names: &[&str]) {
     for (file, name) in files.iter().zip(names) {
@@ -99,14 +113,18 @@ pub(crate) fn remove_if_there(folder: &Path) -> io::Result<()> {
     bury(&Real, folder)
 }
 
-/// The same on any disk. That it is gone is durable only when the folder it lay in is synced; until then it may be whole again
-/// after a power cut.
+/// The same on any disk. After a power cut it is whole or gone.
 pub(super) fn bury(disk: &impl Disk, folder: &Path) -> io::Result<()> {
     let name = folder.file_name().unwrap_or_default().display();
     let grave = folder.with_file_name(format!("{GONE}{name}"));
     disk.clear(&grave)?;
     match disk.rename(folder, &grave) {
-        Ok(()) => disk.clear(&grave),
+        Ok(()) => {
+            // Durable before the first file goes: half a slot must not come back under its name.
+            let parent = folder.parent();
+            parent.map_or(Ok(()), |parent| disk.sync_folder(parent))?;
+            disk.clear(&grave)
+        }
         Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(why) => Err(why),
     }

@@ -252,11 +252,14 @@ fn make_private(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
 
     let mode = fs::metadata(path)?.permissions().mode();
-    // A disk that takes no writes may still hold what can be started.
     if mode & 0o777 == 0o700 {
         return Ok(());
     }
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+    match fs::set_permissions(path, fs::Permissions::from_mode(0o700)) {
+        // A disk that takes no writes may still hold what can be started, if nobody else can have put it there.
+        Err(_) if mode & 0o022 == 0 => Ok(()),
+        set => set,
+    }
 }
 
 #[cfg(unix)]

@@ -8,7 +8,7 @@ use super::{Contents, birth::bury, disk::Disk, layout::Layout, pair::Pair, scan:
 
 /// The record and the slots. Whoever has this is the only one who changes them.
 #[derive(Debug)]
-pub(super) struct Folder<D> {
+pub(crate) struct Folder<D> {
     disk: D,
     layout: Layout,
     record: Pair<Record>,
@@ -44,12 +44,16 @@ impl<D: Disk> Folder<D> {
         Ok((folder, contents))
     }
 
-    pub(super) fn layout(&self) -> &Layout {
+    pub(crate) fn disk(&self) -> &D {
+        &self.disk
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }
 
     /// Writes the record, durably.
-    pub(super) fn save(&mut self, record: &Record) -> io::Result<()> {
+    pub(crate) fn save(&mut self, record: &Record) -> io::Result<()> {
         self.record.write(&self.disk, record)
     }
 
@@ -62,6 +66,6 @@ impl<D: Disk> Folder<D> {
                 bury(&self.disk, &slots.join(name))?;
             }
         }
-        self.disk.sync_folder(&slots)
+        Ok(())
     }
 }

@@ -36,7 +36,11 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// Makes the folders that are missing, durably and private to this user where the system has modes. What is in the way of one is
-    /// removed and told, as all names here are ours.
+    /// removed and told, as all names here are ours. One that cannot be made is told as well: whoever needs it will fail, and a device
+    /// whose disk takes no writes may still have a worker to start.
+    ///
+    /// # Errors
+    /// There is no state folder, and none can be made.
     pub(crate) fn make_on(
         disk: &impl Disk,
         root: &Path,
@@ -49,12 +53,9 @@ impl Layout {
         make_with_parents(disk, &layout.root)?;
         disk.make_private(&layout.root)?;
         for folder in [layout.slots(), layout.parts(), layout.run(), layout.pids()] {
-            if matches!(disk.kind(&folder), Ok(Kind::File(_) | Kind::Other)) {
-                words.push(format!("`{}` was no folder", folder.display()));
-                disk.clear(&folder)?;
+            if let Err(why) = make_folder(disk, &folder, words) {
+                words.push(why.to_string());
             }
-            make_with_parents(disk, &folder)?;
-            disk.make_private(&folder)?;
         }
         Ok(layout)
     }
@@ -107,6 +108,22 @@ impl Layout {
         self.root.join("budget")
     }
 
+    /// Where the socket for workers is.
+    pub(crate) fn link(&self) -> PathBuf {
+        self.run().join("link")
+    }
+
+    /// Where the control socket is.
+    pub(crate) fn control(&self) -> PathBuf {
+        self.run().join("control")
+    }
+
+    /// What is of use only to the supervisor that made it, or to nobody after a power cut.
+    pub(super) fn fleeting(&self) -> [PathBuf; 4] {
+        let budget = self.budget().with_extension("new");
+        [self.link(), self.control(), self.control_address(), budget]
+    }
+
     pub(crate) fn slots(&self) -> PathBuf {
         self.root.join("slots")
     }
@@ -145,10 +162,24 @@ impl Layout {
     }
 }
 
+fn make_folder(disk: &impl Disk, folder: &Path, words: &mut Vec<String>) -> io::Result<()> {
+    if matches!(disk.kind(folder), Ok(Kind::File(_) | Kind::Other)) {
+        words.push(format!(
+            "`{}` was no folder; it is removed",
+            folder.display()
+        ));
+        disk.clear(folder)?;
+    }
+    make_with_parents(disk, folder)?;
+    disk.make_private(folder)
+}
+
 /// Makes a folder and those it lies in. A new one is there after a power cut as well, unlike one whose parent was not synced.
 fn make_with_parents(disk: &impl Disk, folder: &Path) -> io::Result<()> {
-    if matches!(disk.kind(folder), Ok(Kind::Folder)) {
-        return Ok(());
+    match disk.kind(folder) {
+        Ok(Kind::Folder) => return Ok(()),
+        Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+        _ => {}
     }
     let parent = folder.parent();
     if let Some(parent) = parent {

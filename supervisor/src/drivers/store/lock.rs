@@ -1,53 +1,104 @@
 //! One supervisor at a time on one state folder.
 //!
-//! The system lets go of a lock when its process ends in any way, so that nothing stays behind. Which process holds it is written
-//! beside it, as Windows lets nobody read a locked file.
+//! The system lets go of a lock when its process ends in any way, so that nothing stays behind. Two things are locked: a file, which every
+//! system can do, and where it can be done the folder itself, so that whoever removes the file does not let a second supervisor in.
+//! Which process holds the lock is written beside it, as Windows lets nobody read a locked file.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{File, OpenOptions, TryLockError},
     io::{self, Write as _},
     path::Path,
 };
 
 use super::{
     OpenError,
-    disk::{Disk as _, Kind, Real},
+    disk::{Disk as _, Kind, Real, at},
     layout::Layout,
 };
+
+/// No holder's word is longer, in bytes.
+const LONGEST_WORD: u64 = 32;
 
 /// The lock, held for as long as this lives.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    _held: [Option<File>; 2],
+}
+
+/// What became of one of the two.
+enum Tried {
+    Taken(File),
+    Held,
+    Not(io::Error),
 }
 
 impl Lock {
-    /// Takes the lock.
-    pub(super) fn take(layout: &Layout) -> Result<Self, OpenError> {
-        let unusable = |source| OpenError::Unusable {
+    /// Takes the lock. What is wrong with it, and does not keep it from holding, is told in `words`.
+    pub(super) fn take(layout: &Layout, words: &mut Vec<String>) -> Result<Self, OpenError> {
+        let held = || OpenError::Held {
             folder: layout.root().to_owned(),
-            source,
+            pid: holder(layout),
         };
-        let file = open(&layout.lock()).map_err(unusable)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let pid = fs::read_to_string(layout.holder()).ok();
-                return Err(OpenError::Held {
-                    folder: layout.root().to_owned(),
-                    pid: pid.and_then(|pid| pid.trim().parse().ok()),
-                });
+        let folder = match lock(File::open(layout.root())) {
+            Tried::Taken(folder) => Some(folder),
+            Tried::Held => return Err(held()),
+            Tried::Not(_) => None,
+        };
+        let path = layout.lock();
+        let file = match lock(open(&path)) {
+            Tried::Taken(file) => Some(file),
+            Tried::Held => return Err(held()),
+            Tried::Not(why) => {
+                let why = at(&path, &why);
+                if folder.is_none() {
+                    return Err(OpenError::Unusable {
+                        folder: layout.root().to_owned(),
+                        source: why,
+                    });
+                }
+                words.push(format!("{why}; the state folder itself is locked instead"));
+                None
             }
-            Err(TryLockError::Error(why)) => return Err(unusable(why)),
+        };
+        if let Err(why) = write_down(&layout.holder(), std::process::id()) {
+            words.push(at(&layout.holder(), &why).to_string());
         }
-        write_down(&layout.holder(), std::process::id()).map_err(unusable)?;
-        Ok(Self { _file: file })
+        Ok(Self {
+            _held: [folder, file],
+        })
+    }
+}
+
+fn lock(file: io::Result<File>) -> Tried {
+    match file.map(|file| (file.try_lock(), file)) {
+        Ok((Ok(()), file)) => Tried::Taken(file),
+        Ok((Err(TryLockError::WouldBlock), _)) => Tried::Held,
+        Ok((Err(TryLockError::Error(why)), _)) | Err(why) => Tried::Not(why),
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    free(path)?;
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    // On a disk that takes no writes one that is there can be locked all the same.
+    options
+        .open(path)
+        .or_else(|why| File::open(path).map_err(|_| why))
+}
+
+/// Removes what is in the way of a file; a pipe, say, would be waited for.
+fn free(path: &Path) -> io::Result<()> {
+    match Real.kind(path) {
+        Ok(Kind::Folder | Kind::Other) => Real.clear(path),
+        _ => Ok(()),
     }
 }
 
 /// Always of the same length, over what is there: cutting a file off first makes some file systems write the new bytes out at once, and
 /// a busy disk would keep the worker waiting for that.
 fn write_down(holder: &Path, pid: u32) -> io::Result<()> {
+    free(holder)?;
     let mut options = OpenOptions::new();
     let mut file = options
         .create(true)
@@ -57,10 +108,10 @@ fn write_down(holder: &Path, pid: u32) -> io::Result<()> {
     file.write_all(format!("{pid:<10}\n").as_bytes())
 }
 
-fn open(lock: &Path) -> io::Result<File> {
-    if matches!(Real.kind(lock), Ok(Kind::Folder | Kind::Other)) {
-        Real.clear(lock)?;
-    }
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true).open(lock)
+/// Who holds the lock, if that can be read.
+fn holder(layout: &Layout) -> Option<u32> {
+    let word = Real.read(&layout.holder(), LONGEST_WORD).ok()?;
+    let word = String::from_utf8(word).ok()?;
+    // What a longer word from before may have left behind does not count.
+    word.lines().next()?.trim().parse().ok()
 }

@@ -130,7 +130,9 @@ fn put(disk: &impl Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn look<T: Framed>(disk: &impl Disk, path: &Path, words: &mut Vec<String>) -> io::Result<Found<T>> {
-    let bytes = match disk.read(path, T::LONGEST as u64) {
+    let read = || disk.read(path, T::LONGEST as u64);
+    // What a weak cell does not give at once it may give the second time.
+    let bytes = match read().or_else(|_| read()) {
         Ok(bytes) => bytes,
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Found::Missing),
         Err(why) if why.kind() == io::ErrorKind::ResourceBusy => return Err(why),
