@@ -6,7 +6,7 @@
 mod clock;
 mod download;
 mod footprint;
-mod live;
+pub(crate) mod live;
 mod process;
 mod recovery;
 mod release;

@@ -12,7 +12,7 @@ static STOPPED: AtomicBool = AtomicBool::new(false);
 pub(crate) struct Stopped;
 
 /// From now on Ctrl-C is noticed by [`stopped`] instead of ending us at once.
-pub(super) fn watch_for_stop() {
+pub(crate) fn watch_for_stop() {
     std::thread::spawn(|| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -44,7 +44,7 @@ async fn asked_to_stop() -> io::Result<()> {
 }
 
 /// Fails after Ctrl-C.
-pub(super) fn stopped() -> Result<(), Stopped> {
+pub(crate) fn stopped() -> Result<(), Stopped> {
     if STOPPED.load(Ordering::Relaxed) {
         return Err(Stopped);
     }

@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Instant;
 
+use crate::bench::live::{Stopped, stopped, watch_for_stop};
+
 use self::deed::Deed;
 use self::lane::Lane;
 use self::point::{Case, History, Point, play};
@@ -99,6 +101,9 @@ pub(crate) enum SweepError {
     /// The supervisor cannot be traced.
     #[error(transparent)]
     Trace(#[from] tracer::TraceError),
+    /// By Ctrl-C or a signal.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// Without anything being done to it, a history broke a law.
     #[error("play `{case}` undisturbed:\n{found}")]
     Undisturbed {
@@ -121,6 +126,7 @@ impl SweepError {
 /// # Errors
 /// When it cannot be made, or a history breaks a law although nothing was done to it.
 pub(crate) fn crash_sweep(args: &Args) -> Result<bool, crate::Error> {
+    watch_for_stop();
     let workspace = Workspace::read()?;
     Ok(sweep(args, &workspace)?)
 }
@@ -175,11 +181,13 @@ fn sweep(args: &Args, workspace: &Workspace) -> Result<bool, SweepError> {
         .flat_map(|(point, calls)| chosen_of(args, *point, *calls))
         .collect();
     report.begin(todo.len());
-    spread(lanes, todo, |point, history| {
+    let played = spread(lanes, todo, |point, history| {
         report.played(&point, &history);
         Ok(())
-    })?;
-    Ok(report.end())
+    });
+    // What was found until it was stopped is worth knowing.
+    let holds = report.end();
+    played.map(|_| holds)
 }
 
 /// The points of one case and deed that are to be played.
@@ -211,7 +219,9 @@ fn spread(
     mut tell: impl FnMut(Point, History) -> Result<(), SweepError>,
 ) -> Result<Vec<Lane>, SweepError> {
     let queue = Mutex::new(VecDeque::from(points));
+    // Histories that have begun are played to their end, so that nothing of them is left.
     let next = || {
+        stopped().ok()?;
         let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.pop_front()
     };
@@ -248,7 +258,10 @@ fn spread(
             .into_iter()
             .map(|thread| thread.join().expect("a lane does not panic"))
             .collect();
-        first_mistake.map_or(Ok(lanes), Err)
+        match first_mistake {
+            Some(why) => Err(why),
+            None => stopped().map(|()| lanes).map_err(SweepError::from),
+        }
     })
 }
 

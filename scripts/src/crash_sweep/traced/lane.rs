@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -225,6 +226,8 @@ impl Lane {
         command
             .args(self.arguments(arguments))
             .envs(self.environment())
+            // Ctrl-C is for the sweep alone.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err);

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -103,6 +104,8 @@ impl Running {
             .arg(program)
             .args(arguments)
             .envs(environment)
+            // Ctrl-C is for the sweep alone.
+            .process_group(0)
             .stdin(Stdio::piped());
         let opened = File::options().create(true).append(true).open(log);
         let opened = opened.and_then(|file| Ok((file.try_clone()?, file)));
