@@ -7,7 +7,7 @@
 mod lives;
 mod told;
 
-pub(crate) use lives::{old_state_kept, one_active, read_lives, starts};
+pub(crate) use lives::{Line, old_state_kept, one_active, read_lives, starts};
 pub(crate) use told::{Told, told_truth};
 
 /// A law that was broken.

@@ -8,6 +8,7 @@ mod check;
 mod crash_sweep;
 mod demo;
 mod fuzz;
+mod http;
 mod interop;
 mod judge;
 mod needs;
@@ -15,6 +16,7 @@ mod ota;
 mod paint;
 mod run;
 mod sign;
+mod soak;
 mod stage;
 mod step;
 mod windows;
@@ -49,6 +51,8 @@ enum What {
     Fuzz(fuzz::Args),
     /// The product against Mosquitto, nginx, minisign and the official device SDK
     Interop(interop::Args),
+    /// Updates good and bad for as long as you like, with kills, stops, failing networks and jumping clocks
+    Soak(soak::Args),
     /// Supervisor and worker built for Windows, and run under Wine
     Windows(windows::Args),
 }
@@ -77,6 +81,9 @@ enum Error {
     /// The supervisor could not be swept.
     #[error(transparent)]
     Sweep(#[from] crash_sweep::SweepError),
+    /// The soak could not do its work.
+    #[error(transparent)]
+    Soak(#[from] soak::SoakError),
     /// A number could not be measured.
     #[error(transparent)]
     Bench(#[from] bench::BenchError),
@@ -92,6 +99,7 @@ fn main() -> ExitCode {
         What::Sign(args) => sign::sign(&args),
         What::Fuzz(args) => fuzz::fuzz(&args),
         What::Interop(args) => interop::interop(&args),
+        What::Soak(args) => soak::soak(&args),
         What::Windows(args) => windows::windows(&args),
     };
     match done {

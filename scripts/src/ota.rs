@@ -9,14 +9,13 @@ mod broker;
 mod device;
 mod emulator;
 mod follow;
-mod http;
+
 mod image;
 mod minisig;
-
+use crate::http::Server;
 use crate::paint;
 use broker::Broker;
 use device::Device;
-use http::Server;
 use image::Sign;
 use std::path::PathBuf;
 use std::time::Duration;

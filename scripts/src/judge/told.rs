@@ -26,7 +26,8 @@ impl Told {
         .collect()
     }
 
-    fn read(topic: &str, params: &serde_json::Value) -> Option<Self> {
+    /// What a message of a device says, if it is one of these.
+    pub(crate) fn read(topic: &str, params: &serde_json::Value) -> Option<Self> {
         if topic.starts_with("/ota/device/inform/") {
             return Some(Self::Runs(params["version"].as_str()?.to_owned()));
         }

@@ -3,7 +3,7 @@
 use super::Offer;
 use super::device::Device;
 use super::follow::{End, Follow};
-use super::http::{Body, HttpError, Server, escaped};
+use crate::http::{Body, HttpError, Server, escaped};
 use serde_json::{Value, json};
 use std::path::Path;
 

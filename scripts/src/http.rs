@@ -19,14 +19,14 @@ const PIECE: usize = 256 * 1024;
 
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Server {
+pub(crate) struct Server {
     /// Host and port.
     authority: String,
 }
 
 /// What a request carries.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Body<'a> {
+pub(crate) enum Body<'a> {
     /// Nothing: the request asks.
     None,
     /// A JSON value.
@@ -79,7 +79,7 @@ impl Server {
     ///
     /// # Errors
     /// When there is no answer, none that can be understood, or a refusal.
-    pub(super) async fn get(&self, target: &str) -> Result<Value, HttpError> {
+    pub(crate) async fn get(&self, target: &str) -> Result<Value, HttpError> {
         self.request("GET", target, Body::None).await
     }
 
@@ -87,8 +87,16 @@ impl Server {
     ///
     /// # Errors
     /// When there is no answer, none that can be understood, or a refusal.
-    pub(super) async fn post(&self, target: &str, body: Body<'_>) -> Result<Value, HttpError> {
+    pub(crate) async fn post(&self, target: &str, body: Body<'_>) -> Result<Value, HttpError> {
         self.request("POST", target, body).await
+    }
+
+    /// Takes something away and asks for what came of it.
+    ///
+    /// # Errors
+    /// When there is no answer, none that can be understood, or a refusal.
+    pub(crate) async fn delete(&self, target: &str) -> Result<Value, HttpError> {
+        self.request("DELETE", target, Body::None).await
     }
 
     async fn request(
@@ -221,7 +229,7 @@ fn parse(answer: &[u8]) -> Option<(u16, &str)> {
 
 /// A text as one value in a query string.
 #[must_use]
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {

@@ -1,0 +1,279 @@
+//! A round: an update is offered, things go wrong, nothing goes wrong any more, everything comes to rest, and is judged.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::SoakError;
+use super::dice::Dice;
+use super::lane::{Failed, Lane};
+use super::laws::{Witness, traces};
+use super::plan::{Build, Deed, Offer, Plan, Trust};
+use super::record;
+use crate::judge::{Line, Violation};
+
+/// How long everything may take to come to rest with nothing more being done. The longest wait of a device is for another address from
+/// the platform, 30 s, and that up to three times.
+const REST_LIMIT: Duration = Duration::from_secs(180);
+
+/// How long what is not needed any more may still be there after that.
+const SWEEP_LIMIT: Duration = Duration::from_secs(15);
+
+/// How often is looked.
+const LOOK: Duration = Duration::from_millis(40);
+
+/// How often is looked in ways that cost something.
+const CLOSER_LOOK: Duration = Duration::from_millis(150);
+
+/// What is offered in a round.
+struct Offered {
+    job: u64,
+    version: String,
+    size: u64,
+    build: Build,
+}
+
+impl Lane {
+    /// Plays a round and judges it.
+    ///
+    /// # Errors
+    /// When something fails that is not under test.
+    pub(super) fn play(&mut self, round: u64) -> Result<Vec<Violation>, SoakError> {
+        let plan = Plan::of(self.seed, self.number, round, self.clock.is_some());
+        self.read();
+        self.view.begin();
+        self.diary.done(&format!("round {round}: {}", plan.told()));
+        let (now, later): (Vec<_>, Vec<_>) = plan.steps.iter().partition(|step| step.at.is_zero());
+        for step in now {
+            self.act(&step.deed)?;
+        }
+        self.calm(&[])?;
+        let offered = self.offer(&plan, round)?;
+        let begun = Instant::now();
+        for step in later {
+            while begun.elapsed() < step.at {
+                std::thread::sleep((step.at - begun.elapsed()).min(LOOK));
+                if let Some(broken) = self.ended()? {
+                    return Ok(vec![broken]);
+                }
+            }
+            self.act(&step.deed)?;
+        }
+        let faults = plan.steps.iter().filter_map(|step| match &step.deed {
+            Deed::Fault(fault) => Some(fault.name),
+            _ => None,
+        });
+        self.calm(&faults.collect::<Vec<_>>())?;
+        self.diary.done("calm");
+        let calm = Instant::now();
+        let status = loop {
+            match self.look(&offered)? {
+                Look::Rest(status) => break status,
+                Look::Broken(broken) => return Ok(vec![broken]),
+                Look::Unrest(why) if calm.elapsed() >= REST_LIMIT => {
+                    return Ok(vec![Violation::of("comes_to_rest", why)]);
+                }
+                Look::Unrest(_) => std::thread::sleep(LOOK),
+            }
+        };
+        let rest = calm.elapsed();
+        self.diary
+            .done(&format!("rest after {} ms: {status}", rest.as_millis()));
+        self.numbers.longest_rest = self.numbers.longest_rest.max(rest);
+        let mut broken = self.sweep()?;
+        broken.extend(self.judge(&plan, &offered, &status)?);
+        self.count(&offered, &status);
+        self.tidy();
+        Ok(broken)
+    }
+
+    fn offer(&mut self, plan: &Plan, round: u64) -> Result<Offered, SoakError> {
+        let again = self
+            .failed
+            .take()
+            .filter(|_| matches!(plan.offer, Offer::Again(_)));
+        let Failed {
+            firmware,
+            image,
+            build,
+        } = match again {
+            Some(failed) => failed,
+            None => {
+                let build = plan.offer.build().clone();
+                let version = match plan.offer {
+                    Offer::Older(_) => format!("0.1.{round}"),
+                    _ => format!("1.{}.0", round + 1),
+                };
+                let mut dice = Dice::of(&[self.seed, self.number, round, 1]);
+                let misfit = &self.programs.misfit;
+                let image = self
+                    .forge
+                    .make(&build, &version, misfit, &self.lives_path(), &mut dice)
+                    .map_err(SoakError::at(&self.folder))?;
+                self.judge.offered(&version, &build);
+                let firmware = self.platform.upload(&image, plan.carrier)?;
+                Failed {
+                    firmware,
+                    image,
+                    build,
+                }
+            }
+        };
+        let job = self.platform.offer(firmware, plan.blocks)?;
+        let (version, size) = (image.version.clone(), image.size);
+        self.diary.done(&format!(
+            "job {job} offers package {firmware}, version {version}, `{}`, {size} bytes",
+            build.name
+        ));
+        self.failed = Some(Failed {
+            firmware,
+            image,
+            build: build.clone(),
+        });
+        Ok(Offered {
+            job,
+            version,
+            size,
+            build,
+        })
+    }
+
+    /// A supervisor that has ended without having been asked to.
+    fn ended(&mut self) -> Result<Option<Violation>, SoakError> {
+        let ended = self.device.ended_by_itself()?;
+        Ok(ended.map(|how| {
+            let what = format!("the supervisor ended by itself: {how}");
+            Violation::of("comes_to_rest", what)
+        }))
+    }
+
+    /// Is everything at rest?
+    fn look(&mut self, offered: &Offered) -> Result<Look, SoakError> {
+        if let Some(broken) = self.ended()? {
+            return Ok(Look::Broken(broken));
+        }
+        self.read();
+        let unrest = |why: String| Ok(Look::Unrest(why));
+        if !self.view.online {
+            return unrest("the device is not connected".to_owned());
+        }
+        std::thread::sleep(CLOSER_LOOK);
+        let job = self.platform.job(offered.job)?;
+        let task = &job["tasks"][0];
+        let state = task["state"].as_str().unwrap_or_default();
+        if !["SUCCEEDED", "FAILED", "CANCELED"].contains(&state) {
+            return unrest(format!("the platform's task is {task}"));
+        }
+        let Some(mut status) = self.device.status() else {
+            return unrest("the supervisor does not answer".to_owned());
+        };
+        let record = record::read(&self.device.state()).unwrap_or_default();
+        let worker = &status["workers"][0];
+        let informed = self.view.informed.as_deref();
+        let rests = status["phase"] == "idle"
+            && status["cloud_up"] == true
+            && status["workers"].as_array().map_or(0, Vec::len) == 1
+            && worker["stage"] == "active"
+            && worker["health"] == "well"
+            && worker["version"] == status["version"]
+            && informed == status["version"].as_str()
+            && record["job"].is_null()
+            && record["owed"].as_array().is_some_and(Vec::is_empty)
+            && record["active"]["version"] == status["version"];
+        if !rests {
+            return unrest(format!(
+                "the platform was told that {informed:?} runs, the record is {record}, the status is {status}"
+            ));
+        }
+        // One that keeps dying is not at rest, however well it looks at this moment.
+        let dying =
+            offered.build.trust == Trust::Late && status["version"] == offered.version.as_str();
+        if dying {
+            return unrest(format!("version {} runs and will die", offered.version));
+        }
+        status["task"] = task.clone();
+        Ok(Look::Rest(status))
+    }
+
+    /// `nothing_leaks`, after a while.
+    fn sweep(&mut self) -> Result<Vec<Violation>, SoakError> {
+        let begun = Instant::now();
+        loop {
+            if let Some(broken) = self.ended()? {
+                return Ok(vec![broken]);
+            }
+            let found = self.found();
+            let state = self.device.state();
+            let (Some(supervisor), Some(platform)) = (self.device.pid(), self.platform.pid())
+            else {
+                return Ok(Vec::new());
+            };
+            let record = record::read(&state).unwrap_or_default();
+            let temporary = self.temporary();
+            let leaks = traces::leaks(&state, &temporary, &record, supervisor, platform, &found);
+            if leaks.is_empty() {
+                return Ok(Vec::new());
+            }
+            if begun.elapsed() >= SWEEP_LIMIT {
+                let broken = leaks.into_iter();
+                return Ok(broken
+                    .map(|what| Violation::of("nothing_leaks", what))
+                    .collect());
+            }
+            std::thread::sleep(CLOSER_LOOK);
+        }
+    }
+
+    fn judge(
+        &mut self,
+        plan: &Plan,
+        offered: &Offered,
+        status: &Value,
+    ) -> Result<Vec<Violation>, SoakError> {
+        self.read();
+        let lives = std::mem::take(&mut self.unjudged).into_iter();
+        let lives = lives.filter_map(|line| {
+            let at = line["up_ms"].as_u64().and_then(|up| self.diary.of_up(up));
+            Some((at, serde_json::from_value::<Line>(line).ok()?))
+        });
+        let told = self.view.told.iter();
+        let witness = Witness {
+            plan,
+            build: &offered.build,
+            version: &offered.version,
+            lives: lives.collect(),
+            told: told
+                .map(|(at, told)| (self.diary.of_wall(*at), told.clone()))
+                .collect(),
+            runs: status["version"].as_str().unwrap_or_default(),
+            task: &status["task"],
+        };
+        Ok(self.judge.judge(&witness))
+    }
+
+    fn count(&mut self, offered: &Offered, status: &Value) {
+        let numbers = &mut self.numbers;
+        numbers.faults += self.view.strikes;
+        numbers.refetched_bytes += self.view.sent.saturating_sub(offered.size);
+        if offered.build.is_good() {
+            numbers.good += 1;
+        } else {
+            numbers.bad += 1;
+        }
+        numbers.updates += 1;
+        if status["version"] == offered.version.as_str() {
+            numbers.arrived += u64::from(offered.build.is_good());
+            self.failed = None;
+        }
+    }
+}
+
+/// What a look finds.
+enum Look {
+    /// Everything is at rest: the status, and the platform's task in it.
+    Rest(Value),
+    /// Not yet.
+    Unrest(String),
+    /// It never will be.
+    Broken(Violation),
+}
