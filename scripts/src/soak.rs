@@ -98,6 +98,9 @@ pub(crate) enum SoakError {
     /// The emulator does not answer.
     #[error("get an answer from the emulator within {0:?}")]
     Unanswered(Duration),
+    /// By whoever sits in front of it.
+    #[error(transparent)]
+    Stopped(#[from] crate::bench::live::Stopped),
     /// The supervisor does not end in order.
     #[error("end the supervisor in order")]
     StaysOn,
@@ -286,6 +289,8 @@ impl Shared {
             let before = lane.numbers.clone();
             let (words, broken) = match lane.play(round) {
                 Ok(broken) => (broken.iter().map(Violation::to_string).collect(), broken),
+                // What is broken off proves nothing.
+                Err(SoakError::Stopped(_)) => return,
                 Err(error) => (vec![words(&error)], Vec::new()),
             };
             lane.numbers.violations += broken.len() as u64;

@@ -12,7 +12,7 @@ use super::SoakError;
 use super::diary::Diary;
 use super::forge::Image;
 use super::platform::{DEVICE, PRODUCT, SECRET};
-use super::processes::Processes;
+use super::processes::{Processes, set_apart};
 use crate::run;
 
 /// How long a new worker must be well before it is trusted, in ms.
@@ -104,6 +104,7 @@ impl Device {
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        set_apart(&mut command);
         let mut child = command.spawn().map_err(SoakError::at(&self.program))?;
         self.diary
             .follow(child.stdout.take().expect("it was asked for"));

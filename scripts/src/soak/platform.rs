@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::SoakError;
 use super::forge::Image;
 use super::plan::Fault;
+use super::processes::set_apart;
 use super::tail::Tail;
 use crate::http::{Body, HttpError, Server};
 
@@ -82,6 +83,7 @@ impl Platform {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log.map_err(SoakError::at(&self.log))?);
+        set_apart(&mut command);
         let mut child = command.spawn().map_err(SoakError::at(&self.program))?;
         let mut line = String::new();
         let said = child.stdout.take().expect("it was asked for");

@@ -79,6 +79,18 @@ impl Processes {
     }
 }
 
+/// A Ctrl-C at the terminal, or a time limit that ends a group, reaches only us: we end the others in our own way.
+#[cfg(unix)]
+pub(super) fn set_apart(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt as _;
+
+    command.process_group(0);
+}
+
+/// Elsewhere there are no such groups.
+#[cfg(not(unix))]
+pub(super) fn set_apart(_: &mut std::process::Command) {}
+
 /// How many files and sockets a process has open, where the system shows it.
 pub(super) fn open_files(pid: u32) -> Option<usize> {
     Some(std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count())

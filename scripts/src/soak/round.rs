@@ -10,6 +10,7 @@ use super::lane::{Failed, Lane};
 use super::laws::{Witness, traces};
 use super::plan::{Build, Deed, Offer, Plan, Trust};
 use super::record;
+use crate::bench::live::stopped;
 use crate::judge::{Line, Violation};
 
 /// How long everything may take to come to rest with nothing more being done. The longest wait of a device is for another address from
@@ -67,6 +68,7 @@ impl Lane {
         self.diary.done("calm");
         let calm = Instant::now();
         let status = loop {
+            stopped()?;
             match self.look(&offered)? {
                 Look::Rest(status) => break status,
                 Look::Broken(broken) => return Ok(vec![broken]),
