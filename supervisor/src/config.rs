@@ -234,6 +234,8 @@ fn update(
     policy.maintenance = maintenance::read(&mut section);
     policy.consent_limit = section.or("consent_limit_s", policy.consent_limit);
     policy.proving = section.or("proving_s", policy.proving);
+    policy.loop_window = positive(&mut section, "loop_window_s", policy.loop_window);
+    policy.loop_deaths = count(&mut section, "loop_deaths", policy.loop_deaths, 1);
     let connect_limit = positive(&mut section, "connect_limit_s", Duration::from_secs(10));
     let stall_limit = positive(&mut section, "stall_limit_s", Duration::from_secs(30));
     // A block over MQTT that an impatient operator would not wait for on a web server is not waited for either.

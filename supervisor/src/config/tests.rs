@@ -282,6 +282,16 @@ fn a_wrong_type_or_range_is_told_with_what_it_must_be() {
             "above 0",
         ),
         (
+            "[update]\nloop_window_s = 0",
+            "update.loop_window_s",
+            "above 0",
+        ),
+        (
+            "[update]\nloop_deaths = 0",
+            "update.loop_deaths",
+            "from 1 to 1000",
+        ),
+        (
             "[update]\nproving_s = -1",
             "update.proving_s",
             "a number of seconds",

@@ -29,6 +29,8 @@ mod model;
 #[cfg(test)]
 mod offers;
 #[cfg(test)]
+mod operator;
+#[cfg(test)]
 mod orphans;
 #[cfg(test)]
 mod packages;
