@@ -38,16 +38,21 @@ pub(crate) enum Action {
     /// Have the running supervisor upgrade the worker from a file, for example on a USB stick.
     ///
     /// It goes the same way as an update from the cloud: verified, on trial, and taken back if it is bad. The publisher's signature is
-    /// looked for beside the file, with `.minisig` behind its name.
+    /// looked for beside the file, with `.minisig` behind its name. With `--now` it waits neither for a maintenance window nor for the
+    /// device's consent; `update --now` without a file says that of the update under way.
     Update {
         /// The worker's program.
-        file: PathBuf,
+        #[arg(required_unless_present = "now")]
+        file: Option<PathBuf>,
         /// The version it is; without it, what the signature beside the file says.
-        #[arg(long, value_name = "VERSION")]
+        #[arg(long, value_name = "VERSION", requires = "file")]
         version: Option<Version>,
         /// Install it even if it is older than what runs.
-        #[arg(long)]
+        #[arg(long, requires = "file")]
         allow_downgrade: bool,
+        /// Wait neither for a maintenance window nor for the device's consent.
+        #[arg(long)]
+        now: bool,
         /// For programs to read.
         #[arg(long)]
         json: bool,
@@ -116,6 +121,9 @@ impl Action {
             Self::Cancel { json } => (Request::Cancel, *json),
             Self::Rollback { json } => (Request::Rollback, *json),
             Self::Release { version, json } => (Request::Release(version.clone()), *json),
+            Self::Update {
+                file: None, json, ..
+            } => (Request::Hasten, *json),
             Self::Run
             | Self::Install { .. }
             | Self::Update { .. }

@@ -71,9 +71,10 @@ fn carry_out(action: Action, loaded: Loaded) -> Exit {
         (Action::Status { json }, Some(state)) => return told(on_runtime(status(state, *json))),
         (
             Action::Update {
-                file,
+                file: Some(file),
                 version,
                 allow_downgrade,
+                now,
                 json,
             },
             Some(state),
@@ -82,7 +83,7 @@ fn carry_out(action: Action, loaded: Loaded) -> Exit {
             return told(
                 found
                     .map_err(|why| unexpected(&why))
-                    .and_then(|file| on_runtime(hand_over(state, file, *json))),
+                    .and_then(|file| on_runtime(hand_over(state, file, *now, *json))),
             );
         }
         _ => {}
@@ -211,7 +212,7 @@ async fn status(state: &Path, json: bool) -> Result<(), Failure> {
 }
 
 /// Hands a file to the running supervisor and tells what becomes of it.
-async fn hand_over(state: &Path, file: LocalFile, json: bool) -> Result<(), Failure> {
+async fn hand_over(state: &Path, file: LocalFile, now: bool, json: bool) -> Result<(), Failure> {
     let version = file.version.clone();
     let answer = control::ask(&Layout::of(state), &Request::Update(file)).await;
     let Answer::Update { update } = answer.map_err(|why| unexpected(&why))? else {
@@ -232,7 +233,16 @@ async fn hand_over(state: &Path, file: LocalFile, json: bool) -> Result<(), Fail
             if !json {
                 say(&show::answered(&version, &taken));
             }
-            Ok(())
+            match taken {
+                Answered::Begun | Answered::UnderWay if now => {
+                    wishes::put(state, Request::Hasten, json).await
+                }
+                Answered::Waits | Answered::Paused if now => {
+                    complain(wishes::NOT_YET);
+                    Ok(())
+                }
+                _ => Ok(()),
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `pause`, `resume`, `cancel`, `rollback`, `release`: a wish is put to the running supervisor, and what becomes of it is told in plain
+//! `pause`, `resume`, `cancel`, `rollback`, `release`, `update --now`: a wish is put to the running supervisor, and what becomes of it is told in plain
 //! words with the next step.
 //!
 //! What holds now, held before or goes on by itself ends with 0; what could not be done ends with 1. Nothing here decides.
@@ -25,6 +25,9 @@ use crate::{
 /// What is told of a wish that is in force and not on the disk.
 const NOT_ON_DISK: &str = "the disk has not taken it yet: until it does, which is tried again and again, a power cut undoes it; the \
      supervisor's log says what is wrong with the disk";
+
+/// What is told of `--now` for an image whose turn has not come.
+pub(crate) const NOT_YET: &str = "its turn has not come; say `supervisor update --now` when it has";
 
 /// Puts a wish to the supervisor that runs on this state folder.
 pub(crate) async fn put(state: &Path, wish: Request, json: bool) -> Result<(), Failure> {
@@ -65,12 +68,14 @@ fn is_done(effect: &Effect) -> bool {
         | Effect::TakenBack { .. }
         | Effect::OnItsWay { .. }
         | Effect::RollsBack { .. }
-        | Effect::Released { .. } => true,
+        | Effect::Released { .. }
+        | Effect::Hastened { .. } => true,
         Effect::NothingUnderWay
         | Effect::TooLate { .. }
         | Effect::NoFormer
         | Effect::FormerQuarantined { .. }
         | Effect::NotQuarantined
+        | Effect::NothingToHasten
         | Effect::Refused { .. } => false,
     }
 }
@@ -121,6 +126,17 @@ fn words(wish: &Request, effect: &Effect) -> String {
             "the way back has begun already: {}; `supervisor status` shows how it goes",
             runs_again(to.as_ref())
         ),
+        Effect::Hastened { paused: false } => {
+            "the update waits neither for a maintenance window nor for the device's consent; `supervisor status` shows how it goes".to_owned()
+        }
+        Effect::Hastened { paused: true } => {
+            "the update will wait neither for a maintenance window nor for the device's consent, but updates are paused; `supervisor resume` lets \
+             it go on"
+                .to_owned()
+        }
+        Effect::NothingToHasten => {
+            "no update is under way whose switch is still to come; `supervisor update FILE --now` begins one".to_owned()
+        }
         Effect::NothingUnderWay => "no update is under way; `supervisor rollback` goes back from the version that runs".to_owned(),
         Effect::TooLate { version } if *wish == Request::Rollback => {
             format!("version {version} is being trusted in this moment; say `supervisor rollback` again in a second")
@@ -307,6 +323,24 @@ mod tests {
                 Effect::NotQuarantined,
                 false,
                 "`supervisor status`",
+            ),
+            (
+                Request::Hasten,
+                Effect::Hastened { paused: false },
+                true,
+                "`supervisor status`",
+            ),
+            (
+                Request::Hasten,
+                Effect::Hastened { paused: true },
+                true,
+                "`supervisor resume`",
+            ),
+            (
+                Request::Hasten,
+                Effect::NothingToHasten,
+                false,
+                "`supervisor update FILE --now`",
             ),
         ];
         for (wish, effect, done, word) in cases {

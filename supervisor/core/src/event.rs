@@ -360,6 +360,8 @@ pub enum Request {
     Rollback,
     /// Take this version again, whatever was held against it.
     Release(Version),
+    /// Let the update under way not wait for a better time.
+    Hasten,
 }
 
 /// What is answered over the control socket.
@@ -370,7 +372,7 @@ pub enum Reply {
     Status(Box<Status>),
     /// What becomes of an image an operator brought.
     Update(Answered),
-    /// What becomes of `Pause`, `Resume`, `Cancel`, `Rollback` and `Release`.
+    /// What becomes of `Pause`, `Resume`, `Cancel`, `Rollback`, `Release` and `Hasten`.
     Wish {
         /// What.
         effect: Effect,

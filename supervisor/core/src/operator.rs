@@ -78,6 +78,8 @@ pub enum Wish {
     Rollback,
     /// Take this version again, whatever was held against it.
     Release(Version),
+    /// Let the update under way not wait for a maintenance window or for the device's consent.
+    Hasten,
 }
 
 impl std::fmt::Display for Wish {
@@ -87,6 +89,7 @@ impl std::fmt::Display for Wish {
             Self::Resume => f.write_str("`resume`"),
             Self::Cancel => f.write_str("`cancel`"),
             Self::Rollback => f.write_str("`rollback`"),
+            Self::Hasten => f.write_str("`update --now`"),
             Self::Release(version) => write!(f, "`release {version}`"),
         }
     }
@@ -136,6 +139,13 @@ pub enum Effect {
         /// The version that runs then; none where none is installed.
         to: Option<Version>,
     },
+    /// The update under way waits neither for a maintenance window nor for the device's consent from now on.
+    Hastened {
+        /// Is it held by a pause all the same?
+        paused: bool,
+    },
+    /// No update is under way whose switch is still to come.
+    NothingToHasten,
     /// Nothing is under way that could be cancelled.
     NothingUnderWay,
     /// The new version is being trusted in this moment.

@@ -136,16 +136,9 @@ impl Agent {
             Request::Cancel => Wish::Cancel,
             Request::Rollback => Wish::Rollback,
             Request::Release(version) => Wish::Release(version),
+            Request::Hasten => Wish::Hasten,
         };
         self.wished(asker, &wish, now, out);
-    }
-
-    /// The update under way is not to wait for a better time. Answers whether there is one that still could.
-    pub fn hasten(&mut self, now: Now, out: &mut Vec<Command>) -> bool {
-        let mut hastened = false;
-        self.with_update(now, out, |it, hands| hastened = it.hasten(hands));
-        self.hear_told(out);
-        hastened
     }
 
     /// An operator brings an image. The platform hears nothing of it but the version that runs in the end.

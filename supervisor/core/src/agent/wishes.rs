@@ -42,6 +42,7 @@ impl Agent {
                     Wish::Cancel => it.cancel(hands),
                     Wish::Rollback => it.roll_back(hands),
                     Wish::Release(version) => it.release(version, hands),
+                    Wish::Hasten => it.hasten(hands),
                 };
             });
             self.hear_told(out);

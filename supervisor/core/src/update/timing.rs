@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::{Hands, Phase, Update, Waiting, Warm};
 use crate::{
+    event::Effect,
     record::Slot,
     time::{Ticks, Wall},
 };
@@ -99,9 +100,9 @@ impl Update {
         matches!(self.phase, Phase::Waiting(_))
     }
 
-    /// The update under way is not to wait for a window or for the device's consent, from now on to its end. Answers whether there
-    /// is one that still could.
-    pub fn hasten(&mut self, hands: &mut Hands<'_, '_>) -> bool {
+    /// The update under way is not to wait for a window or for the device's consent, from now on to its end. A pause holds it all
+    /// the same.
+    pub fn hasten(&mut self, hands: &mut Hands<'_, '_>) -> Effect {
         let may_wait = matches!(
             self.phase,
             Phase::Opening(_)
@@ -111,7 +112,7 @@ impl Update {
                 | Phase::Warming(_)
         );
         let Some(job) = hands.ledger.record.job.as_mut().filter(|_| may_wait) else {
-            return false;
+            return Effect::NothingToHasten;
         };
         if !job.at_once {
             job.at_once = true;
@@ -130,6 +131,7 @@ impl Update {
             }
             _ => {}
         }
-        true
+        let paused = hands.ledger.record.paused;
+        Effect::Hastened { paused }
     }
 }

@@ -5,7 +5,12 @@ use std::time::Duration;
 use tz::TimeZone;
 
 use super::{Behaviour, WALL, World, stories::until_phase};
-use crate::{maintenance::Maintenance, policy::Policy, time::Now};
+use crate::{
+    event::{Effect, Request},
+    maintenance::Maintenance,
+    policy::Policy,
+    time::Now,
+};
 
 const MINUTE: u64 = 60_000;
 
@@ -27,11 +32,8 @@ fn offered() -> World {
 }
 
 pub(super) fn hasten(world: &mut World) -> bool {
-    let mut out = Vec::new();
-    let hastened = world.agent.hasten(world.clock(), &mut out);
-    world.ask_for(out);
-    world.carry_out();
-    hastened
+    let (effect, _) = world.wish(&Request::Hasten);
+    matches!(effect, Effect::Hastened { .. })
 }
 
 #[test]

@@ -159,3 +159,17 @@ fn without_a_supervisor_or_without_a_file_the_operator_hears_what_to_do() {
     fs::remove_file(&image.path).unwrap();
     is_refused(&update(&stand, &image, &[]), "cannot be installed");
 }
+
+#[test]
+fn an_operator_who_brings_an_image_need_not_wait_for_the_device_to_consent() {
+    let stand = Stand::new();
+    let old =
+        json!({ "version": "1.0.0", "do": "later", "after_ms": 1, "reason": "it never suits" });
+    let supervisor = stand.run_with(&stand.misfit(&old));
+    let image = stand.good("1.0.7");
+    sign(&stand, &image);
+    let ended = update(&stand, &image, &["--now"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("waits neither"), "{ended:?}");
+    supervisor.await_rest("1.0.7");
+}

@@ -127,3 +127,47 @@ fn what_waits_for_a_window_waits_on_after_the_supervisor_was_killed_and_fetches_
     third.await_rest("1.0.7");
     assert_eq!(stand.answers().len(), answers, "bytes were fetched again");
 }
+
+/// A device whose update waits for a window that is half an hour away.
+fn waits() -> Stand {
+    let mut stand = Stand::new();
+    stand.set_text("update.time_zone", &before_three(1800));
+    stand.set("update.windows", "[\"daily 03:00-04:00\"]");
+    stand
+}
+
+#[test]
+fn an_operator_who_does_not_want_to_wait_for_a_window_says_so_and_need_not() {
+    let stand = waits();
+    let supervisor = stand.run_with(&stand.good("1.0.0"));
+    let early = stand.cli(&["update", "--now"]);
+    assert_eq!(early.code, Some(1), "{early:?}");
+    assert!(early.stderr.contains("no update is under way"), "{early:?}");
+    stand.offer(&stand.good("1.0.7"));
+    supervisor.await_status("the window is awaited", |status| {
+        status["phase"] == "waiting"
+    });
+    let now = stand.cli(&["update", "--now"]);
+    assert_eq!(now.code, Some(0), "{now:?}");
+    assert!(now.stdout.contains("waits neither"), "{now:?}");
+    stand.await_task(TaskState::Succeeded);
+    supervisor.await_rest("1.0.7");
+}
+
+#[test]
+fn a_device_that_does_not_consent_is_switched_when_an_operator_insists() {
+    let stand = Stand::new();
+    let orders =
+        json!({ "version": "1.0.0", "do": "later", "after_ms": 1, "reason": "it never suits" });
+    let supervisor = stand.run_with(&stand.misfit(&orders));
+    stand.offer(&stand.good("1.0.7"));
+    supervisor.await_status("its reason is shown", |status| {
+        status["awaited"] == "the device's consent to the switch: it never suits"
+    });
+    let now = stand.cli(&["update", "--now", "--json"]);
+    assert_eq!(now.code, Some(0), "{now:?}");
+    let answer: serde_json::Value = serde_json::from_str(&now.stdout).unwrap();
+    assert_eq!(answer["effect"], json!({ "hastened": { "paused": false } }));
+    stand.await_task(TaskState::Succeeded);
+    supervisor.await_rest("1.0.7");
+}
