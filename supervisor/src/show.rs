@@ -8,7 +8,7 @@ use std::{
 use supervisor_core::{
     alink::version::Version,
     event::Answered,
-    status::{Status, WorkerStatus},
+    status::{Dropped, Status, WorkerStatus},
 };
 
 use crate::{config::Effective, drivers::host::Footprint};
@@ -101,12 +101,29 @@ pub(crate) fn status(status: &Status, supervisor: &Footprint) -> String {
     if status.respawns > 0 {
         rows.push(("respawns", status.respawns.to_string()));
     }
+    if let Some(dropped) = dropped(status.dropped) {
+        rows.push(("never told", dropped));
+    }
     if status.strangers > 0 {
         rows.push(("strangers", status.strangers.to_string()));
     }
     let own = footprint(supervisor.memory_bytes, supervisor.cpu_permille);
     rows.push(("supervisor", format!("process {}{own}", supervisor.pid)));
     table(&rows)
+}
+
+/// What never reached the cloud, if anything.
+fn dropped(dropped: Dropped) -> Option<String> {
+    let kinds = [
+        (dropped.reports, "outcomes or refusals"),
+        (dropped.events, "events"),
+        (dropped.properties, "values of properties"),
+    ];
+    let some = kinds.iter().filter(|(count, _)| *count > 0);
+    let words: Vec<_> = some
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 fn life(worker: &WorkerStatus) -> String {

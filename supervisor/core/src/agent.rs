@@ -6,6 +6,7 @@
 
 mod chatter;
 mod cloud;
+mod deliver;
 mod lives;
 mod recall;
 mod report;
@@ -26,6 +27,7 @@ use crate::{
     policy::Policy,
     record::{Ledger, Record, Slot},
     session::Session,
+    status::Dropped,
     time::{Jitter, Now, TARDY, Ticks, sooner},
     update::{Told, Update},
 };
@@ -75,6 +77,7 @@ pub struct Agent {
     posted: Option<report::Own>,
     last_refusal: Option<String>,
     strangers: u64,
+    dropped_told: Dropped,
     /// Does another version run than the cloud was told, and is that no outcome of an update?
     uninformed: bool,
     stopping: bool,
@@ -104,6 +107,7 @@ impl Agent {
             posted: None,
             last_refusal: None,
             strangers: 0,
+            dropped_told: Dropped::default(),
             uninformed: false,
             stopping: false,
             exited: false,
@@ -121,6 +125,7 @@ impl Agent {
             note(out, Grade::Warning, None, None, word);
         }
         self.ledger = Ledger::new(found.record.unwrap_or_default());
+        self.dropped_told.reports = self.ledger.record.dropped;
         for owed in self.ledger.record.owed.clone() {
             self.outbox.report(Report {
                 job: Some(owed.job),
@@ -145,15 +150,7 @@ impl Agent {
         self.excuse(now.ticks);
         match event {
             Event::CloudUp => self.cloud_up(now, out),
-            Event::CloudDown { loss } => {
-                let word = self.session.down(&loss, now.ticks, &mut self.jitter);
-                self.outbox.lost();
-                self.query_at = None;
-                if let Some(update) = &mut self.update {
-                    update.link_lost();
-                }
-                note(out, Grade::Warning, None, None, word);
-            }
+            Event::CloudDown { loss } => self.cloud_down(&loss, now, out),
             Event::Arrived { topic, payload } => self.arrived(&topic, &payload, now, out),
             Event::Published { ticket } => {
                 if let Some(Report { job: Some(job), .. }) = self.outbox.published(ticket) {
@@ -230,6 +227,7 @@ impl Agent {
             .map_or(Duration::ZERO, |at| now.since(at));
         if lost > TARDY {
             self.crew.excuse(lost);
+            self.outbox.excuse(lost);
             if let Some(update) = &mut self.update {
                 update.excuse(lost);
             }
@@ -249,6 +247,7 @@ impl Agent {
             self.update.as_ref().and_then(Update::next_deadline),
             self.mailbox.next_deadline(),
             self.outbox.next_deadline().filter(|_| self.session.is_up()),
+            self.silent_at(),
             self.session.next_deadline(),
             self.ledger.next_deadline(),
             self.checkpoints.next_deadline(self.crew.memory()),

@@ -3,13 +3,14 @@
 //! | what | at the bound | while offline | told how |
 //! |---|---|---|---|
 //! | the running version | one | again after every connection, first | QoS 1 |
-//! | outcomes | 32, oldest dropped | kept, in order; those of jobs also on the disk | QoS 1, until acknowledged |
+//! | outcomes of jobs | 32, oldest dropped and counted | kept, in order, also on the disk | QoS 1, until acknowledged |
+//! | refusals | 8, oldest dropped and counted | kept, in order | QoS 1, until acknowledged |
 //! | events | 128 and 512 KiB, oldest dropped and counted | kept, in order | QoS 1, until acknowledged, at most 20 a second |
 //! | progress | newest | newest | QoS 1, at most one per 5 % or second |
 //! | properties | 256 names and 512 KiB, further ones dropped and counted | newest per name | QoS 0, at most ten messages a second |
 //!
 //! What was sent and not acknowledged when the connection ended is sent again after the next one; at most 16 messages are in that
-//! state. Whatever a worker says, and however fast, costs no more memory than this table and no more messages than a platform
+//! state. A connection on which one of them stays unacknowledged for too long is given up for a new one. Whatever a worker says, and however fast, costs no more memory than this table and no more messages than a platform
 //! bears from one device.
 
 #[cfg(test)]
@@ -32,6 +33,7 @@ use crate::{
     event::{Command, JobId, Ticket},
     outcome::Outcome,
     record::MOST_OWED,
+    status::Dropped,
     time::{Bucket, Ticks, sooner},
 };
 
@@ -43,6 +45,9 @@ pub const MOST_PROPERTIES: usize = 256;
 
 /// How many bytes the events, and the properties, that wait may have at most.
 pub const MOST_BYTES: usize = 512 * 1024;
+
+/// How many refusals of offers wait at most.
+pub const MOST_REFUSALS: usize = 8;
 
 /// How many events are sent per second.
 const EVENTS_PER_SECOND: u32 = 20;
@@ -93,7 +98,8 @@ pub struct Outbox {
     topics: Topics,
     module: Option<String>,
     queue: VecDeque<Message>,
-    flying: BTreeMap<Ticket, Message>,
+    /// What was sent and when, the oldest first.
+    flying: BTreeMap<Ticket, (Ticks, Message)>,
     properties: ValueMap,
     posted: Option<Ticks>,
     events: Bucket,
@@ -103,7 +109,7 @@ pub struct Outbox {
     told: Option<(u8, Ticks)>,
     next_id: u32,
     next_ticket: u64,
-    dropped: u64,
+    dropped: Dropped,
 }
 
 impl Outbox {
@@ -123,7 +129,7 @@ impl Outbox {
             told: None,
             next_id: first_id,
             next_ticket: 0,
-            dropped: 0,
+            dropped: Dropped::default(),
         }
     }
 
@@ -148,14 +154,22 @@ impl Outbox {
     /// An update ended without success, or an offer was refused.
     pub fn report(&mut self, report: Report) {
         self.percent = None;
-        let reports = |message: &Message| matches!(message, Message::Report(_));
-        self.push(Message::Report(report), reports, MOST_OWED);
+        // A refusal ends no job: however many there are, they are no reason to forget how one ended.
+        if report.job.is_some() {
+            let of_jobs =
+                |message: &Message| matches!(message, Message::Report(it) if it.job.is_some());
+            self.push(Message::Report(report), of_jobs, MOST_OWED);
+        } else {
+            let refusals =
+                |message: &Message| matches!(message, Message::Report(it) if it.job.is_none());
+            self.push(Message::Report(report), refusals, MOST_REFUSALS);
+        }
     }
 
     /// The platform has what was reported to it on this connection, acknowledged or not. Answers that.
     pub fn settle_sent(&mut self) -> Vec<Report> {
         let mut sent = Vec::new();
-        self.flying.retain(|_, message| match message {
+        self.flying.retain(|_, (_, message)| match message {
             Message::Report(report) => {
                 sent.push(report.clone());
                 false
@@ -186,8 +200,13 @@ impl Outbox {
     }
 
     fn drop_at(&mut self, at: usize) {
-        self.queue.remove(at);
-        self.dropped = self.dropped.saturating_add(1);
+        let count = match self.queue.remove(at) {
+            Some(Message::Raised(_)) => &mut self.dropped.events,
+            // Those of jobs are counted on the disk, where they are dropped as well.
+            Some(Message::Report(it)) if it.job.is_some() => return,
+            _ => &mut self.dropped.reports,
+        };
+        *count = count.saturating_add(1);
     }
 
     /// Properties have these values now. A name that cannot be one of the platform's is dropped.
@@ -199,12 +218,17 @@ impl Outbox {
             if fits && Identifier::new(&name).is_ok() {
                 self.properties.insert(name, value);
             } else {
-                self.dropped = self.dropped.saturating_add(1);
+                self.drop_properties(1);
                 if let Some(before) = before {
                     self.properties.insert(name, before);
                 }
             }
         }
+    }
+
+    fn drop_properties(&mut self, many: usize) {
+        let properties = &mut self.dropped.properties;
+        *properties = properties.saturating_add(many as u64);
     }
 
     /// Sends what may be sent. To be called only while the link is up.
@@ -218,7 +242,7 @@ impl Outbox {
                 self.held = true;
                 from += 1;
             } else if let Some(message) = self.queue.remove(from) {
-                self.send(message, out);
+                self.send(message, now, out);
             }
         }
         self.flush_progress(now, out);
@@ -244,12 +268,12 @@ impl Outbox {
                 {
                     rest.insert(omitted.name, value);
                 } else {
-                    self.dropped += 1;
+                    self.drop_properties(1);
                 }
             }
             // A message that took nothing would be written for ever.
             let stuck = rest.len() == posted;
-            self.dropped += if stuck { posted as u64 } else { 0 };
+            self.drop_properties(if stuck { posted } else { 0 });
             self.properties = if stuck { ValueMap::new() } else { rest };
             out.push(Command::Publish {
                 ticket: None,
@@ -272,11 +296,11 @@ impl Outbox {
         };
         if due && self.flying.len() < WINDOW {
             self.told = Some((percent, now));
-            self.send(Message::Progress, out);
+            self.send(Message::Progress, now, out);
         }
     }
 
-    fn send(&mut self, message: Message, out: &mut Vec<Command>) {
+    fn send(&mut self, message: Message, now: Ticks, out: &mut Vec<Command>) {
         let id = self.id();
         let module = self.module.as_deref();
         let (topic, payload) = match &message {
@@ -298,7 +322,7 @@ impl Outbox {
         };
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
-        self.flying.insert(ticket, message);
+        self.flying.insert(ticket, (now, message));
         out.push(Command::Publish {
             ticket: Some(ticket),
             topic,
@@ -309,7 +333,7 @@ impl Outbox {
     /// The broker has a message. Answers the report it was, if it was one.
     pub fn published(&mut self, ticket: Ticket) -> Option<Report> {
         match self.flying.remove(&ticket)? {
-            Message::Report(report) => Some(report),
+            (_, Message::Report(report)) => Some(report),
             _ => None,
         }
     }
@@ -317,7 +341,7 @@ impl Outbox {
     /// The connection is lost: what was not acknowledged waits again, before what came later.
     pub fn lost(&mut self) {
         let flying = std::mem::take(&mut self.flying);
-        for (_, message) in flying.into_iter().rev() {
+        for (_, (_, message)) in flying.into_iter().rev() {
             match message {
                 Message::Progress => self.told = None,
                 // It is informed anew, first thing after the next connection.
@@ -334,9 +358,22 @@ impl Outbox {
         id
     }
 
-    /// How much was dropped at a bound.
+    /// Since when something sent waits to be acknowledged.
     #[must_use]
-    pub fn dropped(&self) -> u64 {
+    pub fn unheard_since(&self) -> Option<Ticks> {
+        self.flying.first_key_value().map(|(_, (at, _))| *at)
+    }
+
+    /// The supervisor itself was not running for so long: what was acknowledged meanwhile has not been heard yet.
+    pub fn excuse(&mut self, lost: Duration) {
+        for (at, _) in self.flying.values_mut() {
+            *at = at.after(lost);
+        }
+    }
+
+    /// How much was dropped at a bound; outcomes of jobs are counted where they are kept on the disk.
+    #[must_use]
+    pub fn dropped(&self) -> Dropped {
         self.dropped
     }
 

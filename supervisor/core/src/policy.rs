@@ -64,6 +64,8 @@ pub struct Policy {
     pub report_fast: Duration,
     /// First and longest ceiling of the wait before connecting again.
     pub reconnect_backoff: (Duration, Duration),
+    /// How long the broker may leave a message unacknowledged before the connection is made anew.
+    pub ack_limit: Duration,
     /// How long a request of the cloud waits for a worker's answer, a switch included.
     pub answer_limit: Duration,
 }
@@ -128,6 +130,7 @@ impl Default for Policy {
             report_normal: Duration::from_secs(30),
             report_fast: Duration::from_secs(2),
             reconnect_backoff: (Duration::from_secs(1), Duration::from_secs(120)),
+            ack_limit: Duration::from_secs(30),
             answer_limit: Duration::from_secs(6),
         }
     }

@@ -59,6 +59,9 @@ pub struct Record {
     /// Outcomes the cloud has not been told for certain.
     #[serde(deserialize_with = "lenient_list")]
     pub owed: Vec<Owed>,
+    /// How many outcomes were dropped from these without having been told for certain.
+    #[serde(skip_serializing_if = "is_none_dropped")]
+    pub dropped: u64,
     /// When the running version was trusted.
     #[serde(deserialize_with = "lenient")]
     pub last_update: Option<Wall>,
@@ -180,6 +183,11 @@ pub struct Ended {
 #[must_use]
 pub fn same(a: &[Digest], b: &[Digest]) -> bool {
     a.iter().any(|digest| b.contains(digest))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_none_dropped(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A value that cannot be understood counts as missing.

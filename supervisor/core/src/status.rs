@@ -48,6 +48,8 @@ pub struct Status {
     pub last_refusal: Option<String>,
     /// How often a worker was started again after it had died.
     pub respawns: u64,
+    /// What never reached the cloud, because more waited for it than is kept.
+    pub dropped: Dropped,
     /// How many strangers were refused on the local socket.
     pub strangers: u64,
 }
@@ -60,6 +62,19 @@ pub struct Quarantined {
     pub version: String,
     /// Why, in words.
     pub why: String,
+}
+
+/// What was dropped at a bound, by its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dropped {
+    /// Outcomes of updates, also those dropped by supervisors before this one, and refusals of offers.
+    pub reports: u64,
+    /// Events of the device, since the supervisor started.
+    pub events: u64,
+    /// Values of properties that found no room or that the platform has no form for, since the supervisor started. Those that a newer
+    /// value of the same property replaced do not count.
+    pub properties: u64,
 }
 
 /// One life of a worker.

@@ -70,6 +70,7 @@ pub(super) fn read(
     policy.report_normal = positive(&mut section, "report_every_s", policy.report_normal);
     policy.report_fast = positive(&mut section, "report_fast_every_s", policy.report_fast);
     policy.answer_limit = positive(&mut section, "answer_limit_s", policy.answer_limit);
+    policy.ack_limit = positive(&mut section, "ack_limit_s", policy.ack_limit);
     let secret = secret::read(&mut section, file, environment);
     section.end();
 

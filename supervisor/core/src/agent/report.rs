@@ -183,6 +183,7 @@ impl Agent {
             last_gap_ms: self.update.as_ref().and_then(Update::gap_ms),
             last_refusal: self.last_refusal.clone(),
             respawns: self.crew.respawns(),
+            dropped: self.dropped(),
             strangers: self.strangers,
         }
     }

@@ -28,6 +28,7 @@ impl Agent {
         self.crew.tend(&mut scene(now, &self.policy, out));
         self.mailbox.deliver(&mut self.crew, out);
         self.mailbox.tick(now.ticks, out);
+        self.renew_silent_link(now, out);
         self.session.tick(now.ticks, out);
         self.ask_for_offer(now, out);
         self.ask_for_block(now, out);
@@ -42,6 +43,7 @@ impl Agent {
                 self.outbox.flush(now.ticks, now.wall.0, out);
             }
         }
+        self.tell_dropped(now, out);
         self.drop_unsendable(out);
         self.ledger.tidy(now.ticks, out);
         self.checkpoints.tend(now, self.crew.memory(), out);

@@ -175,10 +175,21 @@ fn a_worker_that_floods_costs_bounded_memory_and_what_is_dropped_is_counted() {
         outbox.properties([(format!("p{n}"), Value::Bool(true))].into());
         outbox.properties([("no name \u{1f}".repeat(n + 1), Value::Bool(true))].into());
     }
-    assert_eq!(outbox.queue.len(), MOST_EVENTS + MOST_OWED);
+    for _ in 0..20 {
+        outbox.report(Report {
+            job: None,
+            ..report(0)
+        });
+    }
+    assert_eq!(outbox.queue.len(), MOST_EVENTS + MOST_OWED + MOST_REFUSALS);
     assert_eq!(outbox.properties.len(), MOST_PROPERTIES);
-    let kept = MOST_EVENTS + MOST_OWED + MOST_PROPERTIES;
-    assert_eq!(outbox.dropped(), 4000 - kept as u64);
+    let dropped = |count, kept| count - kept as u64;
+    let expected = Dropped {
+        reports: dropped(20, MOST_REFUSALS),
+        events: dropped(1000, MOST_EVENTS),
+        properties: dropped(2000, MOST_PROPERTIES),
+    };
+    assert_eq!(outbox.dropped(), expected);
     let big = Value::Text("x".repeat(100_000));
     for n in 0..100 {
         let mut raised = event(n);
@@ -245,4 +256,37 @@ fn what_waits_for_time_alone_has_a_deadline_that_lies_ahead() {
     let due = outbox.next_deadline().unwrap();
     assert!(due > Ticks(0));
     assert_eq!(sent(&mut outbox, due.0).0.len(), 1);
+}
+
+#[test]
+fn what_is_not_acknowledged_is_known_by_its_oldest_and_a_pause_of_our_own_does_not_count() {
+    let mut outbox = outbox();
+    assert_eq!(outbox.unheard_since(), None);
+    outbox.report(report(1));
+    let (_, first) = sent(&mut outbox, 5);
+    outbox.report(report(2));
+    let (_, second) = sent(&mut outbox, 9);
+    assert_eq!(outbox.unheard_since(), Some(Ticks(5)));
+    outbox.excuse(Duration::from_millis(100));
+    assert_eq!(outbox.unheard_since(), Some(Ticks(105)));
+    outbox.published(first[0]);
+    assert_eq!(outbox.unheard_since(), Some(Ticks(109)));
+    outbox.published(second[0]);
+    assert_eq!(outbox.unheard_since(), None);
+}
+
+#[test]
+fn refusals_never_cost_the_outcome_of_a_job() {
+    let mut outbox = outbox();
+    outbox.report(report(1));
+    for _ in 0..100 {
+        outbox.report(Report {
+            job: None,
+            ..report(0)
+        });
+    }
+    let (topics, tickets) = sent(&mut outbox, 0);
+    assert_eq!(topics.len(), 1 + MOST_REFUSALS);
+    assert_eq!(outbox.published(tickets[0]), Some(report(1)));
+    assert_eq!(outbox.dropped().reports, 100 - MOST_REFUSALS as u64);
 }

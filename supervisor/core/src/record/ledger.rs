@@ -186,6 +186,7 @@ impl Ledger {
         self.record.owed.push(owed);
         if self.record.owed.len() > MOST_OWED {
             self.record.owed.remove(0);
+            self.record.dropped = self.record.dropped.saturating_add(1);
         }
     }
 }

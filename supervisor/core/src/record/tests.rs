@@ -166,3 +166,29 @@ fn what_nobody_waits_for_is_saved_after_the_others_and_again_some_time_after_a_f
     ledger.saved(SaveId(2));
     assert_eq!(ledger.next_deadline(), None);
 }
+
+#[test]
+fn what_is_dropped_of_what_is_owed_is_counted_and_a_record_without_that_looks_as_before() {
+    let mut ledger = Ledger::default();
+    assert!(
+        !serde_json::to_string(&ledger.record)
+            .unwrap()
+            .contains("dropped")
+    );
+    for job in 0..40 {
+        ledger.owe(Owed {
+            job: JobId(job),
+            outcome: Outcome::NeverHello,
+        });
+    }
+    assert_eq!(
+        (ledger.record.owed.len(), ledger.record.dropped),
+        (MOST_OWED, 8)
+    );
+    assert_eq!(ledger.record.owed[0].job, JobId(8), "the oldest go first");
+    let text = serde_json::to_string(&ledger.record).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Record>(&text).unwrap(),
+        ledger.record
+    );
+}

@@ -19,6 +19,8 @@ pub(crate) enum Task {
 pub(crate) struct Cloud {
     pub(crate) up: bool,
     pub(crate) connected: bool,
+    /// Does it take messages and never acknowledge them?
+    pub(crate) withholds: bool,
     pub(crate) task: Task,
     /// What the device said it ran when the task began. Another version than this and the one wanted ends the task.
     source: Option<String>,
@@ -44,6 +46,7 @@ impl Default for Cloud {
         Self {
             up: true,
             connected: false,
+            withholds: false,
             task: Task::None,
             source: None,
             informed: Vec::new(),

@@ -40,7 +40,9 @@ impl World {
                 if topic.ends_with("/thing/file/download") {
                     self.answer_block(&payload);
                 }
-                if let Some(ticket) = ticket {
+                if let Some(ticket) = ticket
+                    && !self.durable.cloud.withholds
+                {
                     self.tell_later(5, Event::Published { ticket });
                 }
             }

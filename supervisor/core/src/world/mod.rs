@@ -10,6 +10,7 @@ mod cloud;
 mod course;
 mod damage;
 mod days;
+mod deliveries;
 mod disk;
 mod downloads;
 mod hands;
