@@ -10,7 +10,7 @@
 //! | properties | 256 names and 512 KiB, further ones dropped and counted | newest per name | QoS 0, at most ten messages a second |
 //!
 //! What was sent and not acknowledged when the connection ended is sent again after the next one; at most 16 messages are in that
-//! state. A connection on which one of them stays unacknowledged for too long is given up for a new one. Whatever a worker says, and however fast, costs no more memory than this table and no more messages than a platform
+//! state, and four places are for versions and outcomes alone. A connection on which one of them stays unacknowledged for too long is given up for a new one. Whatever a worker says, and however fast, costs no more memory than this table and no more messages than a platform
 //! bears from one device.
 
 #[cfg(test)]
@@ -57,6 +57,9 @@ const PROPERTY_PERIOD: Duration = Duration::from_millis(100);
 
 /// How many messages may be unacknowledged at once.
 const WINDOW: usize = 16;
+
+/// So many of them are versions and outcomes only, however slow the broker is to acknowledge the rest.
+const RESERVED: usize = 4;
 
 /// Progress is told when it grew by so many percent …
 const PROGRESS_STEP: u8 = 5;
@@ -237,7 +240,7 @@ impl Outbox {
         let mut from = 0;
         while self.flying.len() < WINDOW && from < self.queue.len() {
             let is_event = matches!(self.queue[from], Message::Raised(_));
-            if is_event && (self.held || !self.events.take(now)) {
+            if is_event && (self.held || !self.has_room() || !self.events.take(now)) {
                 // What is not an event goes past those that must wait.
                 self.held = true;
                 from += 1;
@@ -294,10 +297,15 @@ impl Outbox {
                     || now >= at.after(PROGRESS_PERIOD)
             }
         };
-        if due && self.flying.len() < WINDOW {
+        if due && self.has_room() {
             self.told = Some((percent, now));
             self.send(Message::Progress, now, out);
         }
+    }
+
+    /// May one more be sent that is neither a version nor an outcome?
+    fn has_room(&self) -> bool {
+        self.flying.len() + RESERVED < WINDOW
     }
 
     fn send(&mut self, message: Message, now: Ticks, out: &mut Vec<Command>) {
@@ -380,7 +388,7 @@ impl Outbox {
     /// When there is something to send without a new event.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Ticks> {
-        let room = self.flying.len() < WINDOW;
+        let room = self.has_room();
         let progress = match (self.told, self.percent) {
             (Some((told, at)), Some(percent)) if percent > told && room => {
                 Some(at.after(PROGRESS_PERIOD))

@@ -50,6 +50,7 @@ pub(crate) struct Misfit {
     orders: Orders,
     journal: Journal,
     count: i64,
+    raised: i64,
     live: Option<(Reporter, Instant)>,
     asked: AtomicU32,
     unwell: AtomicBool,
@@ -62,6 +63,7 @@ impl Misfit {
             orders,
             journal,
             count: 0,
+            raised: 0,
             live: None,
             asked: AtomicU32::new(0),
             unwell: AtomicBool::new(false),
@@ -119,12 +121,14 @@ impl Device for Misfit {
                 inputs: vec![count("by", "增量")],
                 outputs: vec![count("count", "计数")],
             }],
-            events: vec![Event {
-                id: "handed_over",
-                name: "交接",
-                grade: Grade::Info,
-                outputs: vec![count("count", "计数")],
-            }],
+            events: [("handed_over", "交接"), ("counted", "计数")]
+                .map(|(id, name)| Event {
+                    id,
+                    name,
+                    grade: Grade::Info,
+                    outputs: vec![count("count", "计数")],
+                })
+                .into(),
         }
     }
 
@@ -176,6 +180,13 @@ impl Device for Misfit {
             exit(DIED);
         }
         self.count = self.count.saturating_add(1).min(i64::from(i32::MAX));
+        for _ in 0..self.orders.raises {
+            self.raised += 1;
+            if let Some((report, _)) = &self.live {
+                let outputs = ValueMap::from([("count".to_owned(), self.raised.into())]);
+                report.raise("counted", outputs);
+            }
+        }
         if self.orders.ticks {
             self.journal.tick(self.count);
         }

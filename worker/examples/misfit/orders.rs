@@ -16,7 +16,8 @@ pub(crate) const USAGE: &str = "\
 this worker misbehaves as its image says; make an image with
   misfit --stamp <this program> <out> '{\"version\":\"1.0.8\",\"do\":\"never-hello\"}'
 keys: version, do, and if wanted: says (the version its hello names), after_ms, times, instead, reason, journal, ticks,
-      hands_over (JSON to say instead of where it stands), farewell (raise an event when it hands over)
+      hands_over (JSON to say instead of where it stands), farewell (raise an event when it hands over),
+      raises (so many events in each turn)
 do:   behave, never-hello, outstay, connect-and-be-silent, exit-at-once, unfit, never-ready, fail-activate,
       hang-activate, die-while-proving, hang-while-proving, unwell-while-proving, other-version, keep-handover,
       later, stay, garbage-frame, too-long-frame, truncated-frame, stale-token";
@@ -62,6 +63,9 @@ pub(crate) struct Orders {
     /// Raise an event when it hands over.
     #[serde(default)]
     pub(crate) farewell: bool,
+    /// Raise so many numbered events in each turn of the control loop.
+    #[serde(default)]
+    pub(crate) raises: i64,
 }
 
 impl Orders {

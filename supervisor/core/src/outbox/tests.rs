@@ -290,3 +290,18 @@ fn refusals_never_cost_the_outcome_of_a_job() {
     assert_eq!(outbox.published(tickets[0]), Some(report(1)));
     assert_eq!(outbox.dropped().reports, 100 - MOST_REFUSALS as u64);
 }
+
+#[test]
+fn events_and_progress_that_nobody_acknowledges_do_not_hold_up_an_outcome() {
+    let mut outbox = outbox();
+    outbox.begin();
+    for n in 0..100 {
+        outbox.raise(event(n));
+        outbox.progress(u8::try_from(n + 1).unwrap());
+        sent(&mut outbox, n as u64 * 1000);
+    }
+    outbox.report(report(1));
+    outbox.inform("1.0.7".parse().unwrap());
+    let (topics, _) = sent(&mut outbox, 200_000);
+    assert_eq!(topics, ["inform", "progress"]);
+}

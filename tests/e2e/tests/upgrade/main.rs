@@ -33,6 +33,8 @@ mod operator;
 #[cfg(test)]
 mod orphans;
 #[cfg(test)]
+mod outbox;
+#[cfg(test)]
 mod packages;
 #[cfg(test)]
 mod platform_key;
