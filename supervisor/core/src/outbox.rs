@@ -346,6 +346,12 @@ impl Outbox {
         }
     }
 
+    /// There is a connection. The properties that wait are as old as its predecessor's end: whoever has newer values has a moment to say
+    /// so first.
+    pub fn connected(&mut self, now: Ticks) {
+        self.posted = Some(now);
+    }
+
     /// The connection is lost: what was not acknowledged waits again, before what came later.
     pub fn lost(&mut self) {
         let flying = std::mem::take(&mut self.flying);

@@ -32,6 +32,7 @@ impl Agent {
         );
         // The version first: an update that ended while the link was down is closed by it.
         self.inform();
+        self.outbox.connected(now.ticks);
         self.outbox.flush(now.ticks, now.wall.0, out);
         out.push(Command::Subscribe {
             topics: self.topics.subscriptions(),

@@ -305,3 +305,21 @@ fn events_and_progress_that_nobody_acknowledges_do_not_hold_up_an_outcome() {
     let (topics, _) = sent(&mut outbox, 200_000);
     assert_eq!(topics, ["inform", "progress"]);
 }
+
+#[test]
+fn what_waited_while_offline_is_replaced_by_what_is_said_right_after_the_connection() {
+    let mut outbox = outbox();
+    let value = |n| [("temperature".to_owned(), Value::Int(n))].into();
+    outbox.properties(value(20));
+    outbox.connected(Ticks(5000));
+    assert_eq!(sent(&mut outbox, 5000).0, Vec::<String>::new());
+    outbox.properties(value(180));
+    let due = outbox.next_deadline().unwrap();
+    assert_eq!(due, Ticks(5100));
+    let mut out = Vec::new();
+    outbox.flush(due, 0, &mut out);
+    let [Command::Publish { payload, .. }] = &out[..] else {
+        panic!("{out:?}");
+    };
+    assert!(String::from_utf8_lossy(payload).contains("180"));
+}
