@@ -23,6 +23,8 @@ mod damage;
 #[cfg(test)]
 mod downgrade;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod local;
 #[cfg(test)]
 mod model;

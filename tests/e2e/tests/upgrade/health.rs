@@ -1,0 +1,69 @@
+//! A worker or a supervisor that stands still, and a version that keeps dying after it was trusted.
+
+use cloud_emulator::TaskState;
+use e2e::{Stand, only_here};
+use serde_json::json;
+
+/// Sends a signal, as `kill` does.
+fn signal(name: &str, process: u64) {
+    let mut command = std::process::Command::new("kill");
+    command.args([name, &process.to_string()]);
+    assert!(command.status().expect("`kill` is on every Unix").success());
+}
+
+#[test]
+fn an_active_worker_that_is_stopped_is_found_killed_and_started_again_with_its_state() {
+    if !only_here("signals are") {
+        return;
+    }
+    let mut stand = Stand::new();
+    stand.set("worker.silence_limit_s", 1);
+    let journal = stand.misfit_journal_path("lives");
+    let orders = json!({ "version": "1.0.0", "journal": journal });
+    let supervisor = stand.run_with(&stand.misfit(&orders));
+    stand.offer(&stand.misfit(&json!({ "version": "1.0.1", "journal": journal })));
+    stand.await_task(TaskState::Succeeded);
+    supervisor.await_rest("1.0.1");
+    let set = stand
+        .cloud
+        .set_property(&stand.device, json!({ "count": 7000 }));
+    assert_eq!(stand.cloud.block_on(set).unwrap().code, 200);
+    // What a worker was handed is its state, too: one switch more, and nothing need be waited for.
+    stand.offer(&stand.misfit(&json!({ "version": "1.0.2", "journal": journal })));
+    stand.await_device("1.0.2 runs", |device| device.version() == Some("1.0.2"));
+    supervisor.await_rest("1.0.2");
+    let worker = supervisor.worker();
+    signal("-STOP", worker);
+    let status = supervisor.await_status("another worker is active", |status| {
+        status["workers"][0]["stage"] == "active" && status["workers"][0]["pid"] != worker
+    });
+    assert_eq!(status["respawns"], 1, "{status}");
+    let lives = stand.misfit_journal("lives");
+    let back = lives.iter().rfind(|it| it["event"] == "active").unwrap();
+    assert_eq!(back["cause"], "Crash", "{lives:?}");
+    assert!(back["count"].as_i64() >= Some(7000), "{lives:?}");
+}
+
+#[test]
+fn a_version_that_keeps_dying_after_its_commit_is_taken_back_also_across_a_restart() {
+    for restart in [false, true] {
+        let mut stand = Stand::new();
+        stand.set("update.loop_deaths", 3);
+        let mut supervisor = stand.run_with(&stand.good("1.0.0"));
+        let orders = json!({ "version": "1.0.8", "do": "die-while-proving", "after_ms": 1500 });
+        stand.offer(&stand.misfit(&orders));
+        stand.await_task(TaskState::Succeeded);
+        if restart {
+            supervisor.await_status("its first death", |status| {
+                status["respawns"].as_u64() >= Some(1)
+            });
+            supervisor.kill();
+            supervisor = stand.run();
+        }
+        let shown = supervisor.await_rest("1.0.0");
+        assert_eq!(shown["last_outcome"]["version"], "1.0.8", "{shown}");
+        stand.await_device("the version that runs is informed", |device| {
+            device.version() == Some("1.0.0")
+        });
+    }
+}
