@@ -3,7 +3,6 @@
 //! All processes append to one file, each line with one write, so that the order of the lines is the order of the events.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use serde::Deserialize;
 
@@ -32,7 +31,8 @@ impl Line {
 }
 
 /// Reads a journal; without one, nothing was written down.
-pub(crate) fn read_lives(journal: &Path) -> Vec<Line> {
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub(crate) fn read_lives(journal: &std::path::Path) -> Vec<Line> {
     let text = std::fs::read_to_string(journal).unwrap_or_default();
     let lines = text.lines();
     lines
@@ -41,6 +41,7 @@ pub(crate) fn read_lives(journal: &Path) -> Vec<Line> {
 }
 
 /// How often a version was started.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub(crate) fn starts(lives: &[Line], version: &str) -> usize {
     lives
         .iter()
@@ -83,6 +84,7 @@ pub(crate) fn one_active(lives: &[Line]) -> Option<Violation> {
 }
 
 /// `old_state_kept`: a worker that was taken back in a roll-back goes on where it had stood when it handed over.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub(crate) fn old_state_kept(lives: &[Line]) -> Option<Violation> {
     let mut handed: HashMap<&str, i64> = HashMap::new();
     for (number, line) in lives.iter().enumerate() {
@@ -153,6 +155,7 @@ mod tests {
         }
     }
 
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     #[test]
     fn a_roll_back_that_forgets_is_found() {
         let mut back = line("active", 9, 4);
