@@ -1,5 +1,6 @@
 //! What the platform was told, from the emulator's journal.
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use cloud_emulator::{DeviceId, Entry, What};
 
 use super::Violation;
@@ -13,6 +14,7 @@ pub(crate) enum Told {
     Failed(i64, String),
 }
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 impl Told {
     /// All of it, from what was written down after `mark`.
     pub(crate) fn by(journal: &[Entry], device: &DeviceId, mark: u64) -> Vec<Self> {
