@@ -64,7 +64,9 @@ impl Stood {
         let of = |version: &str| self.counts.get(version).copied();
         let own = of(&line.version);
         let (last_count, _) = of(last)?;
-        let back = *last != line.version && line.cause.as_deref() == Some("RollBack");
+        // Whatever it is told for a reason: after the end of a supervisor that is another one.
+        let upgraded = line.cause.as_deref() == Some("Upgrade");
+        let back = *last != line.version && own.is_some() && !upgraded;
         // Where the one before stood, or the worker itself when it is taken back.
         let (stood, time) = if back { own? } else { of(last)? };
         let most = match trust(last) {
