@@ -14,9 +14,9 @@ pub(crate) enum Told {
     Failed(i64, String),
 }
 
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 impl Told {
     /// All of it, from what was written down after `mark`.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     pub(crate) fn by(journal: &[Entry], device: &DeviceId, mark: u64) -> Vec<Self> {
         let said = journal.iter().filter(|entry| entry.seq > mark);
         said.filter_map(|entry| match &entry.what {
