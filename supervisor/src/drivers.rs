@@ -14,6 +14,7 @@ pub(crate) mod process;
 pub(crate) mod signal;
 pub(crate) mod store;
 pub(crate) mod tls;
+pub(crate) mod word;
 
 use supervisor_core::event::Event;
 use tokio::sync::mpsc;

@@ -30,6 +30,7 @@ use super::{
     Events,
     host::{Footprint, Host},
     store::layout::Layout,
+    word,
 };
 
 /// No question is longer, in bytes; one with a path of the longest kind fits.
@@ -101,7 +102,7 @@ impl Control {
     /// Listens, and leaves word where.
     pub(crate) fn listen(layout: &Layout, events: Events) -> io::Result<Self> {
         let endpoint = Endpoint::listen(&layout.control())?;
-        fs::write(layout.control_address(), endpoint.address())?;
+        word::leave(&layout.control_address(), endpoint.address())?;
         let desk = Desk {
             shared: Arc::new(Mutex::new(Shared {
                 host: Host::new(),

@@ -6,7 +6,7 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
-    io::{self, Write as _},
+    io,
     path::Path,
 };
 
@@ -15,6 +15,7 @@ use super::{
     disk::{Disk as _, Kind, Real, at},
     layout::Layout,
 };
+use crate::drivers::word;
 
 /// No holder's word is longer, in bytes.
 const LONGEST_WORD: u64 = 32;
@@ -95,23 +96,14 @@ fn free(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Always of the same length, over what is there: cutting a file off first makes some file systems write the new bytes out at once, and
-/// a busy disk would keep the worker waiting for that.
 fn write_down(holder: &Path, pid: u32) -> io::Result<()> {
     free(holder)?;
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(holder)?;
-    file.write_all(format!("{pid:<10}\n").as_bytes())
+    word::leave(holder, &format!("{pid}\n"))
 }
 
 /// Who holds the lock, if that can be read.
 fn holder(layout: &Layout) -> Option<u32> {
     let word = Real.read(&layout.holder(), LONGEST_WORD).ok()?;
     let word = String::from_utf8(word).ok()?;
-    // What a longer word from before may have left behind does not count.
-    word.lines().next()?.trim().parse().ok()
+    word.trim().parse().ok()
 }
