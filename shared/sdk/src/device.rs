@@ -29,7 +29,7 @@ pub trait Device: Send + 'static {
         from: Option<Resume<Self::Snapshot>>,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// How often [`Device::tick`] is called while active; `None` for a device without a control loop.
+    /// How often [`Device::tick`] is called while active, first right after the activation; `None` for a device without a control loop.
     fn period(&self) -> Option<Duration> {
         None
     }

@@ -188,14 +188,15 @@ pub(crate) enum Turns {
 }
 
 impl Turns {
-    /// The device has become active and wants its turns.
+    /// The device has become active and wants its turns: the first one at once, as nobody has looked after the hardware since the
+    /// former life's last.
     pub(crate) fn begin(&mut self, period: Option<Duration>) {
         if matches!(self, Self::Hand(_)) {
             return;
         }
         *self = match period {
             Some(period) if !period.is_zero() => {
-                let mut turns = tokio::time::interval_at(Instant::now() + period, period);
+                let mut turns = interval(period);
                 turns.set_missed_tick_behavior(MissedTickBehavior::Skip);
                 Self::Clock(turns)
             }

@@ -56,6 +56,8 @@ impl<D: Device> Runner<D> {
                 self.done(id, Done::Active);
                 self.reporter.publish();
                 self.stirred();
+                // The answer is on its way before the first turn, however long that takes.
+                tokio::task::yield_now().await;
                 return None;
             }
             Ok(Err(Fault(why))) => (DEVICE_FAILED, why),

@@ -145,6 +145,7 @@ async fn a_worker_nobody_expects_does_not_start() {
 /// A device whose turn holds its whole thread until it is let go.
 struct Blocker {
     gate: Arc<Mutex<()>>,
+    period: Duration,
 }
 
 impl Device for Blocker {
@@ -170,7 +171,7 @@ impl Device for Blocker {
     }
 
     fn period(&self) -> Option<Duration> {
-        Some(Duration::from_millis(1))
+        Some(self.period)
     }
 
     async fn tick(&mut self) {
@@ -190,6 +191,57 @@ impl Device for Blocker {
     async fn quiesce(&mut self) {}
 }
 
+/// On a thread of its own, as a process has.
+fn blocker(
+    gate: &Arc<Mutex<()>>,
+    period: Duration,
+    leash: worker_link::Leash,
+) -> std::thread::JoinHandle<Exit> {
+    let gate = Arc::clone(gate);
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let (_ender, ends) = tokio::sync::watch::channel(None);
+        runtime.block_on(serve(Blocker { gate, period }, &leash, ends))
+    })
+}
+
+#[tokio::test]
+async fn the_first_turn_follows_the_activation_at_once_and_its_answer_is_not_kept_waiting() {
+    let base = tempfile::tempdir().unwrap();
+    let options = Options {
+        heartbeat: Duration::from_millis(100),
+        ..Options::default()
+    };
+    let (listener, mut events) = Listener::bind(base.path(), options).unwrap();
+    let leash = listener.expect(7).unwrap();
+    let gate = Arc::new(Mutex::new(()));
+    let held = Some(gate.lock().unwrap());
+    let life = blocker(&gate, Duration::from_secs(3600), leash);
+    let id = RequestId(1);
+    loop {
+        match timeout(PATIENCE, events.recv()).await.unwrap().unwrap() {
+            LinkEvent::Joined { .. } => {
+                let ask = Ask::Activate { from: None };
+                listener.send(7, ToWorker::Request { id, ask }).unwrap();
+            }
+            LinkEvent::Said {
+                message: FromWorker::Reply { result, .. },
+                ..
+            } => break assert_eq!(result, Ok(Done::Active)),
+            _ => {}
+        }
+    }
+    // Only a turn can have silenced it, and no second one comes within an hour.
+    while timeout(Duration::from_secs(1), events.recv()).await.is_ok() {}
+    drop(held);
+    listener.close(7);
+    let joined = tokio::task::spawn_blocking(|| life.join().unwrap());
+    assert_eq!(joined.await.unwrap(), Exit::SupervisorLost);
+}
+
 #[tokio::test]
 async fn the_heart_of_a_worker_stops_while_its_device_blocks() {
     let base = tempfile::tempdir().unwrap();
@@ -200,18 +252,7 @@ async fn the_heart_of_a_worker_stops_while_its_device_blocks() {
     let (listener, mut events) = Listener::bind(base.path(), options).unwrap();
     let leash = listener.expect(7).unwrap();
     let gate = Arc::new(Mutex::new(()));
-    let blocker = Blocker {
-        gate: Arc::clone(&gate),
-    };
-    // A thread of its own, as a process has.
-    let life = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let (_ender, ends) = tokio::sync::watch::channel(None);
-        runtime.block_on(serve(blocker, &leash, ends))
-    });
+    let life = blocker(&gate, Duration::from_millis(1), leash);
     let id = RequestId(1);
     let mut beats = 0;
     let mut held = None;
