@@ -11,6 +11,7 @@ mod process;
 mod recovery;
 mod release;
 mod spread;
+mod swap;
 mod yardstick;
 
 /// What to measure.
@@ -28,6 +29,8 @@ enum What {
     Download(download::Args),
     /// How long a device is without its worker after a kill, a bad version, a power cut
     Recovery(recovery::Args),
+    /// How long nobody keeps the control loop when a device's program is swapped, and what is lost meanwhile
+    Swap(swap::Args),
 }
 
 /// A number could not be measured.
@@ -48,12 +51,20 @@ pub(crate) enum BenchError {
     /// A recovery could not be measured.
     #[error(transparent)]
     Recovery(#[from] recovery::RecoveryError),
+    /// A swap could not be measured.
+    #[error(transparent)]
+    Swap(#[from] swap::SwapError),
     /// There is nothing to compare with.
     #[error(transparent)]
     Yardstick(#[from] yardstick::YardstickError),
     /// By whoever sits in front of it.
     #[error(transparent)]
     Stopped(#[from] live::Stopped),
+}
+
+/// What a yardstick answers is a moment.
+fn moment(text: &str) -> clock::Moment {
+    clock::Moment(text.parse().unwrap_or_default())
 }
 
 /// The ticks of the system's clock in a second, in which processor time is counted.
@@ -72,6 +83,7 @@ pub(crate) fn bench(args: &Args) -> Result<bool, crate::Error> {
         What::Footprint(args) => footprint::footprint(args)?,
         What::Download(args) => download::download(args)?,
         What::Recovery(args) => recovery::recovery(args)?,
+        What::Swap(args) => swap::swap(args)?,
     }
     Ok(true)
 }

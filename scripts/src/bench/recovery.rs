@@ -16,7 +16,6 @@ mod lives;
 mod report;
 
 use super::BenchError;
-use super::clock::Moment;
 use super::live::{self, Live, stopped};
 use super::release;
 use super::yardstick::Yardstick;
@@ -118,7 +117,7 @@ fn measure(args: &Args, workspace: &Workspace) -> Result<Samples, BenchError> {
         worker.as_os_str(),
         folder.path().as_os_str(),
     ];
-    let mut plain = Yardstick::start(&yardstick, words)?;
+    let mut plain = Yardstick::start(&yardstick, words, None)?;
     plain.answer()?;
 
     let mut samples = Samples::default();
@@ -131,7 +130,7 @@ fn measure(args: &Args, workspace: &Workspace) -> Result<Samples, BenchError> {
         let acts = plain_lives
             .until("active", None)
             .map_err(RecoveryError::from)?;
-        samples.plain.push(acts.at.since(moment(&killed)));
+        samples.plain.push(acts.at.since(super::moment(&killed)));
         samples.start.push(started.start()?);
         let bad = if round % 2 == 1 {
             Bad::Dies
@@ -158,9 +157,4 @@ fn stamp(misfit: &Path, path: &Path, orders: &serde_json::Value) -> Result<PathB
     let mut command = run::command(misfit, ["--stamp"]);
     run::captured(command.arg(misfit).arg(&path).arg(orders.to_string()))?;
     Ok(path)
-}
-
-/// What a yardstick answers is a moment.
-fn moment(text: &str) -> Moment {
-    Moment(text.parse().unwrap_or_default())
 }

@@ -19,18 +19,20 @@ pub(super) struct Yardstick {
 pub(crate) struct YardstickError(String, #[source] io::Error);
 
 impl Yardstick {
-    /// Starts it.
+    /// Starts it. If it runs metronomes, they write their beats into this journal.
     ///
     /// # Errors
     /// When it cannot be started.
     pub(super) fn start<A: AsRef<OsStr>>(
         program: &Path,
         args: impl IntoIterator<Item = A>,
+        journal: Option<&Path>,
     ) -> Result<Self, YardstickError> {
         let mut command = run::command(program, args);
         let line = run::line(&command);
         let failed = |source| YardstickError(line.clone(), source);
         let mut child = command
+            .envs(journal.map(|journal| ("METRONOME_JOURNAL", journal)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -71,6 +71,14 @@ impl Parent {
         }
     }
 
+    /// Orders the newest worker to hand over and go. Its end is the caller's to see.
+    pub(crate) async fn hand_over(&mut self) -> Result<Vec<u8>, Error> {
+        match self.ask(Ask::Quiesce).await? {
+            Done::Snapshot(snapshot) => Ok(snapshot),
+            _ => Err(Error::Worker("hand over")),
+        }
+    }
+
     async fn ask(&mut self, ask: Ask) -> Result<Done, Error> {
         let id = RequestId(0);
         let request = ToWorker::Request { id, ask };

@@ -5,8 +5,12 @@
 //! their orders line by line on standard input, one round each, and answer each with one line on standard output: moments in
 //! microseconds since 1970, which is the one clock that all processes of a machine share.
 
+mod alone;
 mod bare;
+#[cfg(unix)]
+mod floor;
 mod restart;
+mod swap;
 
 use std::{
     ffi::OsString,
@@ -16,10 +20,16 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use alone::Account;
 use tokio::sync::mpsc;
 
 const USAGE: &str = "\
-yardstick restart <worker> <folder>    a worker that is killed for each line is started again at once";
+yardstick restart <worker> <folder>        a worker that is killed for each line is started again at once
+yardstick swap <worker> <worker> <folder>  for each line one is stopped, and the other one started with its state
+yardstick origin <account> <folder>        the same with a program that keeps the session with the platform itself
+yardstick floor <folder>                   for each line a bare child takes over from another
+
+an account is <host:port> <ca file> <client id> <user name> <password> <topic>";
 
 /// Why a yardstick could not be laid on.
 #[derive(Debug, thiserror::Error)]
@@ -53,11 +63,22 @@ fn lay_on(words: &[OsString]) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    match words {
-        [what, worker, folder] if what == "restart" => {
-            let (worker, folder) = (PathBuf::from(worker), PathBuf::from(folder));
-            runtime.block_on(restart::restart(&worker, &folder))
-        }
+    let path = |at: usize| words.get(at).map(PathBuf::from).ok_or(Error::Usage);
+    let account = |from: usize| {
+        let words = words.get(from..from + Account::WORDS).ok_or(Error::Usage)?;
+        let words = words.iter().map(|word| word.to_string_lossy().into_owned());
+        Account::of(&words.collect::<Vec<_>>())
+    };
+    let what = words.first().and_then(|word| word.to_str());
+    match what.unwrap_or_default() {
+        "restart" => runtime.block_on(restart::restart(&path(1)?, &path(2)?)),
+        "swap" => runtime.block_on(swap::swap([&path(1)?, &path(2)?], &path(3)?)),
+        "origin" => runtime.block_on(alone::origin(&account(1)?, &path(1 + Account::WORDS)?)),
+        "alone" => runtime.block_on(alone::alone(&account(1)?, &path(1 + Account::WORDS)?)),
+        #[cfg(unix)]
+        "floor" => runtime.block_on(floor::floor(&path(1)?)),
+        #[cfg(unix)]
+        "floor-child" => floor::child(&path(1)?),
         _ => Err(Error::Usage),
     }
 }
