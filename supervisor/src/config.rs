@@ -137,7 +137,12 @@ fn read(file: &Path) -> Result<String, Fault> {
             "`{shown}` cannot be read: {why}; write one after the example `hotplate.example.toml`, or name another with `--config`"
         ))
     };
-    let length = std::fs::metadata(file).map_err(told)?.len();
+    let found = std::fs::metadata(file).map_err(told)?;
+    if !found.is_file() {
+        // A pipe, say, would be waited for when it is opened.
+        return Err(told(std::io::Error::other("it is not a file")));
+    }
+    let length = found.len();
     if length > LARGEST_FILE {
         return Err(Fault(format!(
             "`{shown}` has {length} bytes, more than the {LARGEST_FILE} a configuration may have"

@@ -29,12 +29,18 @@ use worker_link::endpoint::{Endpoint, Pipe};
 use super::{
     Events,
     host::{Footprint, Host},
-    store::layout::Layout,
+    store::{
+        disk::{Disk as _, Real},
+        layout::Layout,
+    },
     word,
 };
 
 /// No question is longer, in bytes; one with a path of the longest kind fits.
 const LONGEST_QUESTION: u64 = 16 * 1024;
+
+/// No address is longer, in bytes.
+const LONGEST_ADDRESS: u64 = 4096;
 
 /// No answer is longer, in bytes.
 const LONGEST_ANSWER: u64 = 256 * 1024;
@@ -239,7 +245,10 @@ pub(crate) async fn ask(layout: &Layout, request: &Request) -> Result<Answer, As
         }
         _ => AskError::Nobody(layout.root().display().to_string()),
     };
-    let address = fs::read_to_string(layout.control_address()).map_err(unreached)?;
+    // A pipe in its place is not waited for.
+    let address = Real.read(&layout.control_address(), LONGEST_ADDRESS);
+    let address = String::from_utf8(address.map_err(unreached)?);
+    let address = address.map_err(|why| unreached(io::Error::other(why)))?;
     let mut pipe = Pipe::connect(address.trim()).await.map_err(unreached)?;
     let mut line = serde_json::to_string(request).expect("a request has only text keys");
     line.push('\n');

@@ -1,5 +1,7 @@
 //! Slots that are not what they were: never started, never the end of the device, always told.
 
+mod at_rest;
+
 use std::{
     fs,
     path::{Path, PathBuf},
