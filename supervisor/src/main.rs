@@ -32,7 +32,7 @@ use crate::{
         clock::Clock,
         cloud::Cloud,
         control::{self, Answer, AskError, Control},
-        fetch::Fetch,
+        fetch::{self, Fetch},
         host,
         link::Link,
         process::{Processes, orphans, pidfile::PidFiles},
@@ -47,8 +47,8 @@ use crate::{
 };
 
 /// Threads for what blocks: the disk, names, certificates; one more than these need, so that no start of a worker and no save ever
-/// waits for a checkpoint. On Windows each pipe of a worker needs one of its own, too.
-const BLOCKING_THREADS: usize = if cfg!(windows) { 16 } else { 3 };
+/// waits for a checkpoint; and beside them a download. On Windows each pipe of a worker needs one of its own, too.
+const BLOCKING_THREADS: usize = fetch::THREADS + if cfg!(windows) { 16 } else { 3 };
 
 /// A blocking thread without work ends after this.
 const THREAD_REST: Duration = Duration::from_secs(1);

@@ -3,7 +3,8 @@
 //! Each try runs in a task of its own ([`errand`]). Nothing is fetched for which there is no room ([`space`]); what comes from the network is
 //! allowed before it is asked for ([`allowance`]), and comes no faster than it may ([`pace`]). Every file's bytes pass one chain of stages,
 //! whatever their source: source ([`http`], [`blocks`], [`local`]) → size and progress ([`intake`]) → digests and signature ([`vouch`],
-//! [`verify`]) → file ([`sink`], [`part`]). They go through one bounded buffer, and nothing unverified ever has a slot's name.
+//! [`verify`]) and file ([`pipeline`], [`sink`], [`part`]). They go through a few bounded buffers, and nothing unverified ever has a slot's
+//! name.
 //!
 //! What an interrupted try leaves is a part, and the next try goes on behind it. A part stays when its try may be worth repeating and
 //! when the supervisor ends, and goes with its job. One interruption wastes at most what the buffer holds and the network had under way.
@@ -18,6 +19,7 @@ mod intake;
 mod local;
 mod pace;
 mod part;
+mod pipeline;
 mod sink;
 mod space;
 #[cfg(test)]
@@ -30,6 +32,7 @@ use std::path::PathBuf;
 use supervisor_core::event::{FetchOrder, JobId};
 use tokio::{sync::oneshot, task::JoinHandle};
 
+pub(crate) use self::pipeline::THREADS;
 use self::{
     allowance::Account,
     brief::{Brief, Outlet},

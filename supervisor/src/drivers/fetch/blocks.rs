@@ -5,12 +5,11 @@
 
 use supervisor_core::event::{BlockOrder, Event, FetchFault};
 
-use super::{intake::Intake, sink::BUFFER};
+use super::{intake::Intake, pipeline};
 
 /// Bytes of a block. One is asked for after the other, so that a block is what every round trip brings: small ones are slow, and what an
-/// interruption wastes is one of them. With the size of the sink's buffer each is on the disk before the next is asked for, and
-/// the frame around it is far within what one MQTT packet may have. The platform gives 256 to 131,072; the last one is what is left.
-const BLOCK: u32 = BUFFER as u32;
+/// interruption wastes is one of them, as each is in the file before the next is asked for. The frame around it is far within what one MQTT packet may have. The platform gives 256 to 131,072; the last one is what is left.
+const BLOCK: u32 = pipeline::BLOCK as u32;
 
 /// The platform gives no smaller one, in bytes, but the last.
 const SMALLEST: u64 = 256;
@@ -58,6 +57,7 @@ pub(super) async fn bring(
             }
         };
         intake.take(&bytes).await?;
+        intake.part().sink().flush().await?;
     }
     Ok(())
 }

@@ -68,6 +68,10 @@ impl Errand {
             biased;
             word = &mut left => {
                 if word != Ok(Leave::Held) {
+                    // Nothing may be at work any more on a part that is removed next.
+                    if let Some(part) = &mut part {
+                        part.sink().leave().await;
+                    }
                     return None;
                 }
                 allowance.rest().await;
@@ -85,8 +89,11 @@ impl Errand {
                 let fault = self.space().blame(fault).await;
                 let stays = fault.may_pass()
                     || matches!(fault, FetchFault::Status(_) | FetchFault::DaySpent { .. });
-                part = part.filter(|part| stays && part.sink_is_whole());
+                part = part.filter(Part::sink_is_whole);
                 if !stays {
+                    if let Some(mut part) = part.take() {
+                        part.sink().leave().await;
+                    }
                     let places = self.places();
                     // One that stays is removed at the next start.
                     let _ = tokio::task::spawn_blocking(move || part::remove_all(&places)).await;
@@ -144,7 +151,7 @@ impl Errand {
     async fn put_down(&self, part: &mut Part, allowance: &mut Allowance) {
         let told = part.written();
         // A disk that does not take it is met again by the next try, and told then.
-        let put = part.sink().flush().await;
+        let put = part.sink().rest().await;
         if put.is_ok() && part.save().await.is_ok() && part.written() > told {
             let mut base = 0;
             for file in &self.brief.order.files {

@@ -14,10 +14,14 @@ use super::{
     brief::Brief,
     pace::Pace,
     part::Part,
+    pipeline,
 };
 
-/// Progress is told, and the buffer emptied, at least this often while bytes come.
+/// Progress is told, and the buffer emptied for it, at least this often while bytes come.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+
+/// Progress is told for each such share of a file, or for each block if that is more.
+const SHARES: u64 = 100;
 
 /// The receiving end of one file.
 pub(super) struct Intake<'a> {
@@ -111,16 +115,15 @@ impl<'a> Intake<'a> {
                 return Err(FetchFault::Unfit { why });
             }
         }
-        let sink = self.part.sink();
-        sink.take(bytes).await?;
-        if self.told.1.elapsed() >= PROGRESS_EVERY {
-            sink.flush().await?;
-        }
-        let written = sink.written();
-        let due =
-            self.told.1.elapsed() >= PROGRESS_EVERY || (written - self.told.0) * 100 >= promised;
-        if due && written > self.told.0 && written < promised {
-            self.tell().await;
+        self.part.sink().take(bytes).await?;
+        let since = self.taken() - self.told.0;
+        let share = (promised / SHARES).max(pipeline::BLOCK as u64);
+        if since >= share || self.told.1.elapsed() >= PROGRESS_EVERY {
+            self.part.sink().flush().await?;
+            // The end is told when it has been verified.
+            if self.taken() < promised {
+                self.tell().await;
+            }
         }
         if let Some(pace) = &mut self.pace {
             pace.after(bytes.len() as u64).await;

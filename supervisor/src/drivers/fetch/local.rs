@@ -8,7 +8,7 @@ use std::{
 
 use supervisor_core::event::FetchFault;
 
-use super::{intake::Intake, sink::BUFFER};
+use super::{intake::Intake, pipeline::BLOCK};
 use crate::drivers::store::at;
 
 /// Reads what is missing. A file of another length is refused before its first byte is taken.
@@ -32,12 +32,12 @@ pub(super) async fn bring(path: &str, intake: &mut Intake<'_>) -> Result<(), Fet
             "`{path}` has {got} bytes instead of {promised}"
         )));
     }
-    let mut buffer = Vec::with_capacity(BUFFER);
+    let mut buffer = Vec::with_capacity(BLOCK);
     loop {
         let read = blocking(move || {
             buffer.clear();
             (&file)
-                .take(BUFFER as u64)
+                .take(BLOCK as u64)
                 .read_to_end(&mut buffer)
                 .map_err(|why| at(&place, &why))?;
             Ok((file, place, buffer))

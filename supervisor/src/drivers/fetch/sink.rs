@@ -1,38 +1,41 @@
-//! Bytes to the disk, hashed on the way, on blocking threads and with one buffer.
+//! A part file and the hashes of what is in it: taken up, grown, ended. While bytes come, a [`Pipeline`] is at work on them; between two
+//! tries nothing is.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, Read, Seek, Write},
+    fs::OpenOptions,
+    io::{self, Read as _, Seek as _},
     path::PathBuf,
 };
 
 use supervisor_core::event::FetchFault;
 
-use super::{verify::Verifier, vouch::Sealed};
+use super::{
+    pipeline::{BLOCK, Broken, Pipeline, Works},
+    verify::Verifier,
+    vouch::Sealed,
+};
 use crate::drivers::store::at;
 
-/// Bytes of an image in memory at a time; the network's own buffers come on top.
-pub(crate) const BUFFER: usize = 64 * 1024;
-
-/// How many buffers of a part are hashed again in one go; between two of them a download can be left.
+/// How many blocks of a part are hashed again in one go; between two of them a download can be left.
 const REHASHED_AT_ONCE: usize = 64;
 
 /// A part file being written.
 #[derive(Debug)]
 pub(crate) struct Sink {
-    /// Away while a blocking thread works on it; a sink whose future was dropped in that moment is never used again.
-    inner: Option<Inner>,
+    state: State,
     path: PathBuf,
     fresh: Verifier,
     taken: u64,
+    /// Bytes in the file while nothing is at work.
     written: u64,
 }
 
 #[derive(Debug)]
-struct Inner {
-    file: File,
-    verifier: Verifier,
-    buffer: Vec<u8>,
+enum State {
+    Resting(Works),
+    Running(Pipeline),
+    /// A step on it failed, or its future was dropped in the middle of one; it is never used again. So it is also after success.
+    Left,
 }
 
 impl Sink {
@@ -51,14 +54,14 @@ impl Sink {
     ) -> Result<Self, FetchFault> {
         let mut sink = Self::open(path, fresh).await?;
         loop {
-            let mut inner = sink.inner.take().expect("no write is under way");
+            let mut works = sink.halt().await?;
             let path = sink.path.clone();
-            let (inner, read) = on_disk(move || {
-                let read = inner.rehash().map_err(|why| at(&path, &why))?;
-                Ok((inner, read))
+            let (works, read) = on_disk(move || {
+                let read = rehash(&mut works).map_err(|why| at(&path, &why))?;
+                Ok((works, read))
             })
             .await?;
-            sink.inner = Some(inner);
+            sink.state = State::Resting(works);
             sink.taken += read;
             sink.written = sink.taken;
             if sink.taken > promised {
@@ -79,12 +82,9 @@ impl Sink {
             options.open(&place).map_err(|why| at(&place, &why))
         })
         .await?;
+        let verifier = fresh.clone();
         Ok(Self {
-            inner: Some(Inner {
-                file,
-                verifier: fresh.clone(),
-                buffer: Vec::with_capacity(BUFFER),
-            }),
+            state: State::Resting(Works { file, verifier }),
             path,
             fresh,
             taken: 0,
@@ -94,16 +94,15 @@ impl Sink {
 
     /// Forgets every byte.
     pub(crate) async fn clear(&mut self) -> Result<(), FetchFault> {
-        let mut inner = self.inner.take().expect("no write is under way");
-        inner.buffer.clear();
-        inner.verifier = self.fresh.clone();
+        let mut works = self.halt().await?;
+        works.verifier = self.fresh.clone();
         let path = self.path.clone();
-        let inner = on_disk(move || {
-            inner.file.set_len(0).map_err(|why| at(&path, &why))?;
-            inner.file.rewind().map_err(|why| at(&path, &why))?;
-            Ok(inner)
+        let works = on_disk(move || {
+            works.file.set_len(0).map_err(|why| at(&path, &why))?;
+            works.file.rewind().map_err(|why| at(&path, &why))?;
+            Ok(works)
         });
-        self.inner = Some(inner.await?);
+        self.state = State::Resting(works.await?);
         (self.taken, self.written) = (0, 0);
         Ok(())
     }
@@ -115,7 +114,7 @@ impl Sink {
 
     /// May it be gone on with? Not when a step on it was left or failed.
     pub(crate) fn is_whole(&self) -> bool {
-        self.inner.is_some()
+        !matches!(self.state, State::Left)
     }
 
     /// Bytes taken so far.
@@ -125,85 +124,122 @@ impl Sink {
 
     /// Bytes in the file so far.
     pub(crate) fn written(&self) -> u64 {
-        self.written
+        match &self.state {
+            State::Running(pipeline) => pipeline.written(),
+            State::Resting(_) | State::Left => self.written,
+        }
     }
 
-    /// Takes more bytes; returns when they fit into the buffer.
+    /// Takes more bytes; returns when they fit into the buffers. A call that is left has taken some of them.
     pub(crate) async fn take(&mut self, mut bytes: &[u8]) -> Result<(), FetchFault> {
-        self.taken += bytes.len() as u64;
         while !bytes.is_empty() {
-            let inner = self.inner.as_mut().expect("no write is under way");
-            let room = BUFFER - inner.buffer.len();
-            let (now, later) = bytes.split_at(room.min(bytes.len()));
-            inner.buffer.extend_from_slice(now);
-            bytes = later;
-            if inner.buffer.len() == BUFFER {
-                self.flush().await?;
+            match self.running()?.take(bytes).await {
+                Ok(taken) => {
+                    self.taken += taken as u64;
+                    bytes = &bytes[taken..];
+                }
+                Err(Broken) => return Err(self.fault().await),
             }
         }
         Ok(())
     }
 
-    /// Empties the buffer into the file.
+    /// Returns when all that was taken is in the file.
     pub(crate) async fn flush(&mut self) -> Result<(), FetchFault> {
-        let mut inner = self.inner.take().expect("no write is under way");
-        if !inner.buffer.is_empty() {
-            let path = self.path.clone();
-            inner = on_disk(move || {
-                inner.verifier.pass(&inner.buffer);
-                inner
-                    .file
-                    .write_all(&inner.buffer)
-                    .map_err(|why| at(&path, &why))?;
-                inner.buffer.clear();
-                Ok(inner)
-            })
-            .await?;
-            self.written = self.taken;
+        if let State::Running(pipeline) = &mut self.state
+            && let Err(Broken) = pipeline.flush().await
+        {
+            return Err(self.fault().await);
         }
-        self.inner = Some(inner);
         Ok(())
+    }
+
+    /// Ends what is at work on it, when all that was taken is in the file and hashed.
+    pub(crate) async fn rest(&mut self) -> Result<(), FetchFault> {
+        let works = self.halt().await?;
+        self.state = State::Resting(works);
+        Ok(())
+    }
+
+    /// Lets go of the file, so that it can be removed. What is not on its way there is forgotten.
+    pub(crate) async fn leave(&mut self) {
+        if let State::Running(pipeline) = std::mem::replace(&mut self.state, State::Left) {
+            pipeline.stop().await;
+        }
     }
 
     /// Verifies and syncs the file; the SHA-256 of the whole in hex.
     ///
     /// After a fault it can be cleared and used again; after success the file is closed.
     pub(crate) async fn finish(&mut self) -> Result<String, FetchFault> {
-        self.flush().await?;
-        let inner = self.inner.take().expect("no write is under way");
+        let works = self.halt().await?;
         // Checked before the sync: a wrong image need not be durable.
-        let sha256 = match inner.verifier.clone().end() {
+        let sha256 = match works.verifier.clone().end() {
             Ok(sha256) => sha256,
             Err(fault) => {
-                self.inner = Some(inner);
+                self.state = State::Resting(works);
                 return Err(fault);
             }
         };
         let path = self.path.clone();
-        on_disk(move || inner.file.sync_all().map_err(|why| at(&path, &why))).await?;
+        on_disk(move || works.file.sync_all().map_err(|why| at(&path, &why))).await?;
         Ok(sha256)
+    }
+
+    /// What is at work on it, started if nothing was.
+    fn running(&mut self) -> Result<&mut Pipeline, FetchFault> {
+        let state = std::mem::replace(&mut self.state, State::Left);
+        self.state = match state {
+            State::Resting(works) => State::Running(Pipeline::start(works, self.written)),
+            other => other,
+        };
+        match &mut self.state {
+            State::Running(pipeline) => Ok(pipeline),
+            State::Resting(_) | State::Left => Err(was_left()),
+        }
+    }
+
+    /// Ends what is at work on it. Until the works are put back it counts as left.
+    async fn halt(&mut self) -> Result<Works, FetchFault> {
+        match std::mem::replace(&mut self.state, State::Left) {
+            State::Resting(works) => Ok(works),
+            State::Running(pipeline) => {
+                self.written = pipeline.written();
+                let works = pipeline.end(&self.path).await?;
+                self.written = self.taken;
+                Ok(works)
+            }
+            State::Left => Err(was_left()),
+        }
+    }
+
+    /// Why what was at work on it has ended by itself.
+    async fn fault(&mut self) -> FetchFault {
+        match self.halt().await {
+            Err(fault) => fault,
+            Ok(_) => was_left(),
+        }
     }
 }
 
-impl Inner {
-    /// Hashes the next bytes of the file; none at its end.
-    fn rehash(&mut self) -> io::Result<u64> {
-        let mut read = 0;
-        for _ in 0..REHASHED_AT_ONCE {
-            self.buffer.clear();
-            let got = (&self.file)
-                .take(BUFFER as u64)
-                .read_to_end(&mut self.buffer)?;
-            self.verifier.pass(&self.buffer);
-            read += got as u64;
-            if got == 0 {
-                break;
-            }
+/// Hashes the next bytes of the file; none at its end. What is written next goes behind them: the file has one position for both.
+fn rehash(works: &mut Works) -> io::Result<u64> {
+    let mut block = Vec::with_capacity(BLOCK);
+    let mut read = 0;
+    for _ in 0..REHASHED_AT_ONCE {
+        block.clear();
+        let got = (&works.file).take(BLOCK as u64).read_to_end(&mut block)?;
+        works.verifier.pass(&block);
+        read += got as u64;
+        if got == 0 {
+            break;
         }
-        self.buffer.clear();
-        // The next write goes behind what was read: the file has one position for both.
-        Ok(read)
     }
+    Ok(read)
+}
+
+fn was_left() -> FetchFault {
+    FetchFault::Disk("a step on the part was left".to_owned())
 }
 
 /// Runs a step on a blocking thread; its failure is the disk's.

@@ -39,6 +39,16 @@ impl Verifier {
         self.sealed.as_ref().map(|(sealed, _)| sealed) == sealed
     }
 
+    /// Lends the one that takes longest, if it is asked for, so that it can go on elsewhere. Until it is back the others are alone.
+    pub(crate) fn lend_md5(&mut self) -> Option<Md5> {
+        self.md5.take()
+    }
+
+    /// Takes back what was lent.
+    pub(crate) fn take_back(&mut self, md5: Option<Md5>) {
+        self.md5 = md5;
+    }
+
     pub(crate) fn pass(&mut self, bytes: &[u8]) {
         if let Some(md5) = &mut self.md5 {
             md5.update(bytes);
