@@ -3,8 +3,8 @@
 //! It is named after the digest of the whole, so that it belongs to whatever address brings the same image. Beside it lies a note
 //! (`.meta`) that says how long the whole is and by which mark the server tells one content from another. A part without a note that
 //! fits is not used. What is used is hashed again when it is opened, and a part that is carried from one try to the next
-//! within one process keeps its hashes instead. The note is replaced by a rename; the bytes themselves are not synced before the
-//! end, because what a power cut does to them shows in the digest of the whole.
+//! within one process keeps its hashes instead. The note is replaced by a rename; the bytes themselves are not synced for
+//! it, because what a power cut does to them shows in the digest of the whole.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use supervisor_core::{event::FetchFault, record::WantedFile};
 
 use super::{
     sink::{Sink, on_disk},
-    verify::Verifier,
+    verify::Wanted,
     vouch::Sealed,
 };
 use crate::drivers::store::{at, layout::note_of};
@@ -63,16 +63,16 @@ impl Part {
         sealed: Option<Sealed>,
     ) -> Result<Self, FetchFault> {
         let size = file.size;
-        let fresh = Verifier::new(&file.digests, sealed);
+        let wanted = Wanted::new(&file.digests, sealed);
         let path = place.clone();
         let note = on_disk(move || Ok(read(&path, size))).await?;
         let begun = note.is_some();
         let mut note = note.unwrap_or_default();
         (note.form, note.size) = (FORM, size);
         let sink = if begun {
-            Sink::resume(place.clone(), fresh, size).await?
+            Sink::resume(place.clone(), wanted, size).await?
         } else {
-            Sink::create(place.clone(), fresh).await?
+            Sink::create(place.clone(), wanted).await?
         };
         // What a killed process had fetched was not counted; what lies on the disk was fetched for certain.
         note.received = note.received.max(sink.taken());

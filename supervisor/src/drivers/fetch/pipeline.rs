@@ -18,14 +18,13 @@ use std::{
     sync::{Arc, mpsc as threads},
 };
 
-use md5::{Digest as _, Md5};
 use supervisor_core::event::FetchFault;
 use tokio::{
     sync::{mpsc, watch},
     task::{JoinHandle, spawn_blocking},
 };
 
-use super::verify::Verifier;
+use super::verify::Hashes;
 use crate::drivers::store::at;
 
 /// Bytes collected before they are passed on, at least; as many may be lost with a killed process.
@@ -34,8 +33,8 @@ pub(super) const BLOCK: usize = 64 * 1024;
 /// Bytes that may be collected while the file is busy with those before them.
 const BUFFER: usize = 2 * BLOCK;
 
-/// Buffers that go round: one is filled, one is in each stage, and one waits between them. The network's own buffers come on top.
-const BUFFERS: usize = 4;
+/// Buffers that go round: one is filled and one is in each stage. The network's own buffers come on top.
+const BUFFERS: usize = 3;
 
 /// Threads at work on one image at most: two stages and a sync.
 pub(crate) const THREADS: usize = 3;
@@ -47,7 +46,7 @@ const SYNCED_EVERY: u64 = 64 << 20;
 #[derive(Debug)]
 pub(super) struct Works {
     pub(super) file: File,
-    pub(super) verifier: Verifier,
+    pub(super) hashes: Box<Hashes>,
 }
 
 /// The stages at work.
@@ -66,7 +65,7 @@ pub(super) struct Pipeline {
     written: watch::Receiver<u64>,
     first: JoinHandle<io::Result<Works>>,
     /// Only where somebody asked for it.
-    second: Option<JoinHandle<Md5>>,
+    second: Option<JoinHandle<Hashes>>,
 }
 
 /// A stage has ended before its time; [`Pipeline::end`] knows why.
@@ -79,12 +78,12 @@ impl Pipeline {
         let (full, filled) = mpsc::channel(BUFFERS);
         let (empty, emptied) = mpsc::channel(BUFFERS);
         let (count, written) = watch::channel(there);
-        let (next, second) = match works.verifier.lend_md5() {
-            Some(md5) => {
+        let (next, second) = match works.hashes.divide() {
+            Some(hashes) => {
                 let (next, passed) = mpsc::channel(BUFFERS);
                 (
                     next,
-                    Some(spawn_blocking(move || hash(md5, passed, &empty))),
+                    Some(spawn_blocking(move || hash(hashes, passed, &empty))),
                 )
             }
             None => (empty, None),
@@ -159,7 +158,9 @@ impl Pipeline {
             None => None,
         };
         let mut works = first.map_err(|why| FetchFault::Disk(at(path, &why).to_string()))?;
-        works.verifier.take_back(second);
+        if let Some(second) = second {
+            works.hashes.rejoin(second);
+        }
         Ok(works)
     }
 
@@ -195,29 +196,33 @@ fn write(
     written: &watch::Sender<u64>,
     next: &mpsc::Sender<Vec<u8>>,
 ) -> io::Result<Works> {
-    let Works { file, mut verifier } = works;
+    let Works { file, mut hashes } = works;
     let file = Arc::new(file);
     let mut syncs = Syncs::default();
     while let Some(buffer) = filled.blocking_recv() {
         (&*file).write_all(&buffer)?;
         written.send_modify(|written| *written += buffer.len() as u64);
-        verifier.pass(&buffer);
+        hashes.pass(&buffer);
         syncs.after(buffer.len(), &file)?;
         let _ = next.try_send(buffer);
     }
     syncs.end()?;
     let file =
         Arc::into_inner(file).expect("a sync has let go of the file before it tells its end");
-    Ok(Works { file, verifier })
+    Ok(Works { file, hashes })
 }
 
 /// The second stage.
-fn hash(mut md5: Md5, mut written: mpsc::Receiver<Vec<u8>>, empty: &mpsc::Sender<Vec<u8>>) -> Md5 {
+fn hash(
+    mut hashes: Hashes,
+    mut written: mpsc::Receiver<Vec<u8>>,
+    empty: &mpsc::Sender<Vec<u8>>,
+) -> Hashes {
     while let Some(buffer) = written.blocking_recv() {
-        md5.update(&buffer);
+        hashes.pass(&buffer);
         let _ = empty.try_send(buffer);
     }
-    md5
+    hashes
 }
 
 /// Syncs beside the writing, one at a time.

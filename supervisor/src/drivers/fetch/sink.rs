@@ -11,7 +11,7 @@ use supervisor_core::event::FetchFault;
 
 use super::{
     pipeline::{BLOCK, Broken, Pipeline, Works},
-    verify::Verifier,
+    verify::Wanted,
     vouch::Sealed,
 };
 use crate::drivers::store::at;
@@ -24,7 +24,7 @@ const REHASHED_AT_ONCE: usize = 64;
 pub(crate) struct Sink {
     state: State,
     path: PathBuf,
-    fresh: Verifier,
+    wanted: Wanted,
     taken: u64,
     /// Bytes in the file while nothing is at work.
     written: u64,
@@ -40,8 +40,8 @@ enum State {
 
 impl Sink {
     /// An empty file.
-    pub(crate) async fn create(path: PathBuf, fresh: Verifier) -> Result<Self, FetchFault> {
-        let mut sink = Self::open(path, fresh).await?;
+    pub(crate) async fn create(path: PathBuf, wanted: Wanted) -> Result<Self, FetchFault> {
+        let mut sink = Self::open(path, wanted).await?;
         sink.clear().await?;
         Ok(sink)
     }
@@ -49,10 +49,10 @@ impl Sink {
     /// What is there already, hashed again; a file longer than the promised size is emptied.
     pub(crate) async fn resume(
         path: PathBuf,
-        fresh: Verifier,
+        wanted: Wanted,
         promised: u64,
     ) -> Result<Self, FetchFault> {
-        let mut sink = Self::open(path, fresh).await?;
+        let mut sink = Self::open(path, wanted).await?;
         loop {
             let mut works = sink.halt().await?;
             let path = sink.path.clone();
@@ -74,7 +74,7 @@ impl Sink {
         }
     }
 
-    async fn open(path: PathBuf, fresh: Verifier) -> Result<Self, FetchFault> {
+    async fn open(path: PathBuf, wanted: Wanted) -> Result<Self, FetchFault> {
         let place = path.clone();
         let file = on_disk(move || {
             let mut options = OpenOptions::new();
@@ -82,11 +82,11 @@ impl Sink {
             options.open(&place).map_err(|why| at(&place, &why))
         })
         .await?;
-        let verifier = fresh.clone();
+        let hashes = Box::new(wanted.begin());
         Ok(Self {
-            state: State::Resting(Works { file, verifier }),
+            state: State::Resting(Works { file, hashes }),
             path,
-            fresh,
+            wanted,
             taken: 0,
             written: 0,
         })
@@ -95,7 +95,7 @@ impl Sink {
     /// Forgets every byte.
     pub(crate) async fn clear(&mut self) -> Result<(), FetchFault> {
         let mut works = self.halt().await?;
-        works.verifier = self.fresh.clone();
+        *works.hashes = self.wanted.begin();
         let path = self.path.clone();
         let works = on_disk(move || {
             works.file.set_len(0).map_err(|why| at(&path, &why))?;
@@ -109,7 +109,7 @@ impl Sink {
 
     /// Were its hashes begun for the same signature?
     pub(crate) fn is_sealed_by(&self, sealed: Option<&Sealed>) -> bool {
-        self.fresh.is_sealed_by(sealed)
+        self.wanted.is_sealed_by(sealed)
     }
 
     /// May it be gone on with? Not when a step on it was left or failed.
@@ -170,19 +170,22 @@ impl Sink {
 
     /// Verifies and syncs the file; the SHA-256 of the whole in hex.
     ///
-    /// After a fault it can be cleared and used again; after success the file is closed.
+    /// What does not hold is emptied, and can be used again; after success the file is closed.
     pub(crate) async fn finish(&mut self) -> Result<String, FetchFault> {
-        let works = self.halt().await?;
+        let Works { file, hashes } = self.halt().await?;
         // Checked before the sync: a wrong image need not be durable.
-        let sha256 = match works.verifier.clone().end() {
+        let sha256 = match self.wanted.judge(*hashes) {
             Ok(sha256) => sha256,
             Err(fault) => {
-                self.state = State::Resting(works);
+                let hashes = Box::new(self.wanted.begin());
+                self.state = State::Resting(Works { file, hashes });
+                // A disk that does not even empty it leaves it unusable.
+                let _ = self.clear().await;
                 return Err(fault);
             }
         };
         let path = self.path.clone();
-        on_disk(move || works.file.sync_all().map_err(|why| at(&path, &why))).await?;
+        on_disk(move || file.sync_all().map_err(|why| at(&path, &why))).await?;
         Ok(sha256)
     }
 
@@ -229,7 +232,7 @@ fn rehash(works: &mut Works) -> io::Result<u64> {
     for _ in 0..REHASHED_AT_ONCE {
         block.clear();
         let got = (&works.file).take(BLOCK as u64).read_to_end(&mut block)?;
-        works.verifier.pass(&block);
+        works.hashes.pass(&block);
         read += got as u64;
         if got == 0 {
             break;

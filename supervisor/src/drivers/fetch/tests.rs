@@ -1,6 +1,7 @@
 mod blocks;
 mod limits;
 mod resume;
+mod sink;
 mod vouching;
 
 use std::{fs, net::SocketAddr, path::Path, time::Duration};
