@@ -32,7 +32,7 @@ use crate::{
         clock::Clock,
         cloud::Cloud,
         control::{self, Answer, AskError, Control},
-        fetch::{self, Fetch},
+        fetch::Fetch,
         host,
         link::Link,
         process::{Processes, orphans, pidfile::PidFiles},
@@ -47,11 +47,17 @@ use crate::{
 };
 
 /// Threads for what blocks: the disk, names, certificates; one more than these need, so that no start of a worker and no save ever
-/// waits for a checkpoint; and beside them a download. On Windows each pipe of a worker needs one of its own, too.
-const BLOCKING_THREADS: usize = fetch::THREADS + if cfg!(windows) { 16 } else { 3 };
+/// waits for a checkpoint. On Windows each pipe of a worker needs one of its own, too.
+const BLOCKING_THREADS: usize = if cfg!(windows) { 16 } else { 3 };
 
 /// A blocking thread without work ends after this.
-const THREAD_REST: Duration = Duration::from_secs(1);
+const THREAD_REST: Duration = Duration::from_secs(4);
+
+/// While the supervisor runs, one of them has so little rest that it never ends; much shorter, for a machine that is busy.
+const THREAD_KEPT: Duration = Duration::from_secs(1);
+
+/// How long what blocks may keep the process from ending.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -170,7 +176,7 @@ fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Fai
         .map_err(|why| unexpected(&why))?;
     let done = runtime.block_on(work);
     // A disk that hangs must not keep the process.
-    runtime.shutdown_timeout(THREAD_REST);
+    runtime.shutdown_timeout(LAST_WAIT);
     done
 }
 
@@ -248,6 +254,7 @@ async fn hand_over(state: &Path, file: LocalFile, now: bool, json: bool) -> Resu
 }
 
 async fn run(config: Config) -> Result<(), Failure> {
+    tokio::spawn(keep_a_thread());
     let (state, contents) = State::open(&config.state).map_err(|why| unopened(&why))?;
     let Contents {
         record,
@@ -313,6 +320,14 @@ async fn run(config: Config) -> Result<(), Failure> {
             exit: Exit::Unexpected,
             text: "ended without stopping the worker in order".to_owned(),
         }),
+    }
+}
+
+/// Keeps a thread at hand for what blocks. When the system has no thread to give, the runtime does with those it has; when it has none, it
+/// takes the whole process along, and the worker with it.
+async fn keep_a_thread() {
+    while tokio::task::spawn_blocking(|| ()).await.is_ok() {
+        tokio::time::sleep(THREAD_KEPT).await;
     }
 }
 

@@ -32,7 +32,6 @@ use std::path::PathBuf;
 use supervisor_core::event::{FetchOrder, JobId};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-pub(crate) use self::pipeline::THREADS;
 use self::{
     allowance::Account,
     brief::{Brief, Outlet},

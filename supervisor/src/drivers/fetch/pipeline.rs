@@ -16,13 +16,11 @@ use std::{
     io::{self, Write as _},
     path::Path,
     sync::{Arc, mpsc as threads},
+    thread::Builder,
 };
 
 use supervisor_core::event::FetchFault;
-use tokio::{
-    sync::{mpsc, watch},
-    task::{JoinHandle, spawn_blocking},
-};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::verify::Hashes;
 use crate::drivers::store::at;
@@ -36,8 +34,8 @@ const BUFFER: usize = 2 * BLOCK;
 /// Buffers that go round: one is filled and one is in each stage. The network's own buffers come on top.
 const BUFFERS: usize = 3;
 
-/// Threads at work on one image at most: two stages and a sync.
-pub(crate) const THREADS: usize = 3;
+/// For the stack of a stage, in bytes; the hashes lie in it.
+const STACK: usize = 256 * 1024;
 
 /// The file is synced each time so many bytes have been written, so that the last sync is short and a power cut costs little.
 const SYNCED_EVERY: u64 = 64 << 20;
@@ -63,9 +61,9 @@ pub(super) struct Pipeline {
     passed: u64,
     /// Bytes in the file.
     written: watch::Receiver<u64>,
-    first: JoinHandle<io::Result<Works>>,
+    first: oneshot::Receiver<io::Result<Works>>,
     /// Only where somebody asked for it.
-    second: Option<JoinHandle<Hashes>>,
+    second: Option<oneshot::Receiver<Hashes>>,
 }
 
 /// A stage has ended before its time; [`Pipeline::end`] knows why.
@@ -73,23 +71,21 @@ pub(super) struct Pipeline {
 pub(super) struct Broken;
 
 impl Pipeline {
-    /// Starts the stages. So many bytes are in the file, and the next are written behind them.
-    pub(super) fn start(mut works: Works, there: u64) -> Self {
+    /// Starts the stages. So many bytes are in the file, and the next are written behind them. Fails when the system has no thread to give,
+    /// and the works are lost.
+    pub(super) fn start(mut works: Works, there: u64) -> io::Result<Self> {
         let (full, filled) = mpsc::channel(BUFFERS);
         let (empty, emptied) = mpsc::channel(BUFFERS);
         let (count, written) = watch::channel(there);
         let (next, second) = match works.hashes.divide() {
             Some(hashes) => {
                 let (next, passed) = mpsc::channel(BUFFERS);
-                (
-                    next,
-                    Some(spawn_blocking(move || hash(hashes, passed, &empty))),
-                )
+                (next, Some(thread(move || hash(hashes, passed, &empty))?))
             }
             None => (empty, None),
         };
-        let first = spawn_blocking(move || write(works, filled, &count, &next));
-        Self {
+        let first = thread(move || write(works, filled, &count, &next))?;
+        Ok(Self {
             buffer: None,
             full,
             emptied,
@@ -98,7 +94,7 @@ impl Pipeline {
             written,
             first,
             second,
-        }
+        })
     }
 
     /// Takes some of these bytes, at least one, and says how many. Waits for a buffer if there is none; a wait that is left takes nothing.
@@ -151,7 +147,8 @@ impl Pipeline {
             ..
         } = self;
         drop(full);
-        let ending = |_| FetchFault::Disk("the supervisor is ending".to_owned());
+        // A thread that panics ends the whole process.
+        let ending = |_| FetchFault::Disk("a stage has ended without a word".to_owned());
         let first = first.await.map_err(ending)?;
         let second = match second {
             Some(second) => Some(second.await.map_err(ending)?),
@@ -246,16 +243,17 @@ impl Syncs {
             Some(Ok(ended)) => ended?,
             Some(Err(threads::TryRecvError::Disconnected)) | None => {}
         }
-        self.since = 0;
         let (tell, told) = threads::sync_channel(1);
-        self.under_way = Some(told);
         let file = Arc::clone(file);
-        drop(spawn_blocking(move || {
+        let sync = thread(move || {
             let ended = file.sync_data();
             drop(file);
             // Fails only when the writing has failed.
             let _ = tell.send(ended);
-        }));
+        });
+        // Without a thread for it the next one makes up for it, or the last.
+        self.under_way = sync.is_ok().then_some(told);
+        self.since = 0;
         Ok(())
     }
 
@@ -263,8 +261,20 @@ impl Syncs {
     fn end(self) -> io::Result<()> {
         match self.under_way.map(|told| told.recv()) {
             Some(Ok(ended)) => ended,
-            // The runtime is ending and has not begun it.
             Some(Err(_)) | None => Ok(()),
         }
     }
+}
+
+/// Starts a thread, whose end is told. The runtime's own threads are for what is over soon, and it takes the whole process along when
+/// the system gives it none.
+fn thread<T: Send + 'static>(
+    step: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<oneshot::Receiver<T>> {
+    let (tell, told) = oneshot::channel();
+    Builder::new().stack_size(STACK).spawn(move || {
+        // Fails only when nobody wants to know.
+        let _ = tell.send(step());
+    })?;
+    Ok(told)
 }

@@ -193,7 +193,13 @@ impl Sink {
     fn running(&mut self) -> Result<&mut Pipeline, FetchFault> {
         let state = std::mem::replace(&mut self.state, State::Left);
         self.state = match state {
-            State::Resting(works) => State::Running(Pipeline::start(works, self.written)),
+            State::Resting(works) => {
+                let started = Pipeline::start(works, self.written).map_err(|why| {
+                    let part = self.path.display();
+                    FetchFault::Disk(format!("no thread could be had to write `{part}`: {why}"))
+                });
+                State::Running(started?)
+            }
             other => other,
         };
         match &mut self.state {

@@ -157,7 +157,7 @@ async fn a_full_disk_is_the_disks_fault_and_nothing_counts_as_written() {
     for flushed in [true, false] {
         let hashes = Box::new(Wanted::new(&digests(&image), None).begin());
         let file = file();
-        let mut pipeline = Pipeline::start(Works { file, hashes }, 7);
+        let mut pipeline = Pipeline::start(Works { file, hashes }, 7).unwrap();
         let mut rest = &image[..];
         while let Ok(taken) = pipeline.take(rest).await {
             rest = &rest[taken..];
