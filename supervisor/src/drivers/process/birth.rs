@@ -57,7 +57,11 @@ impl Birth {
     pub(super) async fn raise(&self, killed: &mut Order) -> Result<Child, Unborn> {
         for _ in 0..MOST_ROUNDS {
             let verified = self.verify(killed).await?;
-            let (mut child, by_handle) = self.start(&verified).await?;
+            let (mut child, by_handle) = match self.start(&verified).await {
+                Ok(started) => started,
+                Err(why) if self.is_mended(&verified, &why) => continue,
+                Err(why) => return Err(Unborn::NotStarted(told(self.slot.program(), &why))),
+            };
             if verified.is_unchanged(by_handle) {
                 return Ok(child);
             }
@@ -119,7 +123,7 @@ impl Birth {
     }
 
     /// Starts what was verified, and answers whether that was done from its handle.
-    pub(super) async fn start(&self, verified: &Verified) -> Result<(Child, bool), Unborn> {
+    pub(super) async fn start(&self, verified: &Verified) -> io::Result<(Child, bool)> {
         let (program, path) = verified.program();
         if let Some(command) = system::by_handle(program, path)
             && let Ok(child) = start(self.dressed(command)).await
@@ -127,9 +131,34 @@ impl Birth {
             return Ok((child, true));
         }
         // Whatever was in the way, this has a reason to tell: of the path, which says more than the handle.
-        let child = start(self.dressed(Command::new(path))).await;
-        let child = child.map_err(|why| Unborn::NotStarted(told(path, &why)))?;
+        let child = start(self.dressed(Command::new(path))).await?;
         Ok((child, false))
+    }
+
+    /// Was the right to execute it all that was missing, and is it back? What was verified is what is trusted, and its rights are no part of
+    /// that: they may be lost when a state folder is copied.
+    fn is_mended(&self, verified: &Verified, why: &io::Error) -> bool {
+        if why.kind() != io::ErrorKind::PermissionDenied {
+            return false;
+        }
+        let (program, path) = verified.program();
+        match system::restore_execution(program) {
+            Ok(restored) => {
+                if restored {
+                    tracing::warn!(
+                        tenure = self.tenure.0,
+                        "`{}` might not be executed any more; its right is restored",
+                        path.display()
+                    );
+                }
+                restored
+            }
+            Err(why) => {
+                let path = path.display();
+                tracing::warn!("the right to execute `{path}` cannot be restored: {why}");
+                false
+            }
+        }
     }
 
     fn dressed(&self, mut command: Command) -> Command {

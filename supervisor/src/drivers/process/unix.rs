@@ -1,11 +1,14 @@
 //! What only Unix has: process groups, signals, and its own word for a foreign program.
 
 use std::{
-    fs::File,
+    fs::{File, Permissions},
     io,
     os::{
         fd::AsRawFd,
-        unix::{fs::FileExt, process::ExitStatusExt},
+        unix::{
+            fs::{FileExt, PermissionsExt},
+            process::ExitStatusExt,
+        },
     },
     path::Path,
     process::ExitStatus,
@@ -18,6 +21,9 @@ use tokio::process::Command;
 const NO_EXECUTABLE: i32 = 8;
 /// EBADARCH of macOS: a program for another processor.
 const OTHER_PROCESSOR: i32 = 86;
+
+/// In the rights of a file.
+const OWNER_EXECUTES: u32 = 0o100;
 
 /// How a program for Linux itself begins; a script begins with the name of its interpreter, which could not open the handle.
 const ELF: [u8; 4] = *b"\x7fELF";
@@ -38,6 +44,16 @@ pub(super) fn by_handle(program: &File, path: &Path) -> Option<Command> {
 /// Ctrl-C in the terminal reaches only the supervisor: the worker is in a group of its own.
 pub(super) fn set_apart(command: &mut Command) {
     command.process_group(0);
+}
+
+/// Gives a program back the right of its owner to execute it, and says whether that had been lost.
+pub(super) fn restore_execution(program: &File) -> io::Result<bool> {
+    let rights = program.metadata()?.permissions().mode();
+    if rights & OWNER_EXECUTES != 0 {
+        return Ok(false);
+    }
+    program.set_permissions(Permissions::from_mode(rights | OWNER_EXECUTES))?;
+    Ok(true)
 }
 
 pub(super) fn exit(status: ExitStatus) -> Exit {

@@ -23,6 +23,11 @@ pub(super) fn set_apart(command: &mut Command) {
     command.creation_flags(CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW);
 }
 
+/// There is no such right to lose.
+pub(super) fn restore_execution(_: &File) -> io::Result<bool> {
+    Ok(false)
+}
+
 pub(super) fn exit(status: ExitStatus) -> Exit {
     status.code().map_or(Exit::Unknown, Exit::Code)
 }
