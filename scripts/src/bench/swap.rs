@@ -12,12 +12,13 @@
 //! | origin | one program that keeps the loop and the session | stopped; the next one loads the state, connects over TLS, logs in, subscribes, begins |
 //!
 //! Meanwhile the platform sets a property and calls a service all the time, and the device posts its beats. The four take turns, so that
-//! whatever else the machine does meets all of them alike. Everything happens on this machine: with a platform that is 30 ms away the
-//! origin's way would take four times that longer, for TCP, TLS, login and subscription.
+//! whatever else the machine does meets all of them alike. The origin's way is measured twice: with its platform on this machine, and
+//! a round trip away, which TCP, TLS, login and subscription each take. Hotplate's session goes on meanwhile, wherever its platform is.
 
 mod account;
 mod beats;
 mod device;
+mod far;
 mod report;
 mod requests;
 mod svg;
@@ -35,6 +36,7 @@ use report::Outcome;
 use requests::Requests;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The two versions.
 const VERSIONS: [&str; 2] = ["1.0.0", "1.0.1"];
@@ -48,6 +50,9 @@ pub(super) struct Args {
     /// How often each is swapped
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(2..=10_000))]
     swaps: u32,
+    /// How far away the far platform is, for the origin's way: a round trip in milliseconds
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=2000))]
+    rtt_ms: u16,
     /// Draw the gaps into this file
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -70,6 +75,9 @@ pub(crate) enum SwapError {
     /// The platform for the origin's way did not start.
     #[error("start another emulator")]
     Emulator(#[from] cloud_emulator::StartError),
+    /// There is no distance.
+    #[error("put a platform at a distance")]
+    Far(#[source] io::Error),
     /// A file could not be read or written.
     #[error("use `{path}`")]
     File {
@@ -120,13 +128,25 @@ fn measure(args: &Args, workspace: &Workspace) -> Result<Outcome, BenchError> {
     let (mut plan, images, yardstick) = build(workspace, folder)?;
 
     live.show("starting them ...");
+    let inside = |name: &str| {
+        let inside = folder.join(name);
+        match std::fs::create_dir(&inside) {
+            Ok(()) => Ok(inside),
+            Err(source) => Err(SwapError::File {
+                path: inside,
+                source,
+            }),
+        }
+    };
     let journal = |name: &str| folder.join(format!("{name}.journal"));
     plan.worker.clone_from(&images[0]);
     plan.version = VERSIONS[0];
     plan.telltale = device::TELLTALE;
     plan.settings = device::settings(&journal("hotplate"));
     let device = Device::set(&plan, &images)?;
-    let account = Account::open(folder)?;
+    let round_trip = Duration::from_millis(args.rtt_ms.into());
+    let near = Account::open(&inside("near")?, None)?;
+    let far = Account::open(&inside("far")?, Some(round_trip))?;
 
     let mut floor = Yardstick::start(&yardstick, ["floor".as_ref(), folder.as_os_str()], None)?;
     let words = [
@@ -136,11 +156,14 @@ fn measure(args: &Args, workspace: &Workspace) -> Result<Outcome, BenchError> {
         folder.as_os_str(),
     ];
     let mut plain = Yardstick::start(&yardstick, words, Some(&journal("plain")))?;
-    let words = account.words().map(AsRef::as_ref);
-    let words = ["origin".as_ref()].into_iter().chain(words);
-    let words = words.chain([folder.as_os_str()]);
-    let mut origin = Yardstick::start(&yardstick, words, None)?;
-    for yardstick in [&mut floor, &mut plain, &mut origin] {
+    let origin = |account: &Account, name: &str| {
+        let words = account.words().map(AsRef::as_ref);
+        let folder = folder.join(name);
+        let words = ["origin".as_ref()].into_iter().chain(words);
+        Yardstick::start(&yardstick, words.chain([folder.as_os_str()]), None)
+    };
+    let mut origins = [origin(&near, "near")?, origin(&far, "far")?];
+    for yardstick in [&mut floor, &mut plain].into_iter().chain(&mut origins) {
         yardstick.answer()?;
     }
 
@@ -153,7 +176,9 @@ fn measure(args: &Args, workspace: &Workspace) -> Result<Outcome, BenchError> {
             device.swap(swap)?;
             floors.push(gap(&floor.round("swap")?));
             plain.round("swap")?;
-            origin.round("swap")?;
+            for origin in &mut origins {
+                origin.round("swap")?;
+            }
         }
         Ok::<_, BenchError>(requests.end())
     })?;
@@ -165,7 +190,9 @@ fn measure(args: &Args, workspace: &Workspace) -> Result<Outcome, BenchError> {
     let outcome = Outcome {
         floor: floors,
         plain: read("plain")?.gaps,
-        origin: read("alone")?.gaps,
+        origin: read("near/alone")?.gaps,
+        far: read("far/alone")?.gaps,
+        rtt_ms: args.rtt_ms,
         requests: requests.judge(&hotplate),
         hotplate,
         connections: device.connections(),

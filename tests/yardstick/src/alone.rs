@@ -22,7 +22,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 
-use crate::{Error, answer, now, orders};
+use crate::{Error, answer, now, orders, swap};
 
 /// The time between two beats, as the metronome's.
 const PERIOD: Duration = Duration::from_millis(10);
@@ -139,7 +139,7 @@ pub(crate) async fn alone(account: &Account, folder: &Path) -> Result<(), Error>
             }
             ended = end.recv() => if ended.is_none() {
                 beat(&mut journal, &mut count)?;
-                return Ok(fs::write(&state, count.to_string())?);
+                return Ok(swap::keep(&state, count.to_string().as_bytes())?);
             },
             event = session.poll() => {
                 event.map_err(|_gone| Error::Worker("online"))?;

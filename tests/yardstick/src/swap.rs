@@ -1,9 +1,14 @@
 //! The plain way from one program to the next: stop it, keep its state in a file, start the other one, give it the state.
 //!
 //! The programs are workers of the sdk, so that they are the same ones; what is plain is that nobody warms up before the other one
-//! has gone. The file is not synced, nothing is verified, and nobody is taken back.
+//! has gone. The file is synced and takes its place by its name, as nothing else holds the state meanwhile. Nothing is verified, and
+//! nobody is taken back.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::Path,
+};
 
 use worker_protocol::v1::{Cause, Handover};
 
@@ -21,7 +26,7 @@ pub(crate) async fn swap(programs: [&Path; 2], folder: &Path) -> Result<(), Erro
     let mut after = programs[0];
     while orders.recv().await.is_some() {
         let snapshot = parent.hand_over().await?;
-        fs::write(&state, snapshot)?;
+        keep(&state, &snapshot)?;
         worker.process.wait().await?;
         worker = parent.start(next).await?;
         let from = Handover {
@@ -34,4 +39,13 @@ pub(crate) async fn swap(programs: [&Path; 2], folder: &Path) -> Result<(), Erro
         (next, after) = (after, next);
     }
     Ok(())
+}
+
+/// As whoever must not lose a state writes it.
+pub(crate) fn keep(path: &Path, state: &[u8]) -> io::Result<()> {
+    let unborn = path.with_extension("new");
+    let mut file = File::create(&unborn)?;
+    file.write_all(state)?;
+    file.sync_all()?;
+    fs::rename(&unborn, path)
 }

@@ -2,9 +2,10 @@
 //!
 //! The login is a published example of how the platform's own C SDK logs in: it needs no clock and nothing to be computed here.
 
-use super::SwapError;
+use super::{SwapError, far::Far};
 use cloud_emulator::{DeviceId, Emulator, Options};
 use std::path::Path;
+use std::time::Duration;
 
 const CLIENT_ID: &str =
     "a1Sample001.oven001|timestamp=2524608000000,securemode=2,signmethod=hmacsha256|";
@@ -18,14 +19,15 @@ pub(super) struct Account {
     broker: String,
     ca: String,
     _emulator: Emulator,
+    _far: Option<Far>,
 }
 
 impl Account {
-    /// Opens one; the certificate to trust is put into this folder.
+    /// Opens one with a platform that is a round trip away, or on this machine; the certificate to trust is put into this folder.
     ///
     /// # Errors
     /// When the platform does not start.
-    pub(super) fn open(folder: &Path) -> Result<Self, SwapError> {
+    pub(super) fn open(folder: &Path, round_trip: Option<Duration>) -> Result<Self, SwapError> {
         let emulator = Emulator::start(Options::with_tls())?;
         emulator.add_device(&DeviceId::new("a1Sample001", "oven001"), SECRET);
         let path = folder.join("platform.pem");
@@ -35,11 +37,15 @@ impl Account {
             path: path.clone(),
             source,
         })?;
-        let port = emulator.mqtts_address().map_or(0, |address| address.port());
+        let address = emulator.mqtts_address().expect("it was started with TLS");
+        let far = round_trip.map(|round_trip| Far::from(address, round_trip));
+        let far = far.transpose()?;
+        let port = far.as_ref().map_or(address.port(), Far::port);
         Ok(Self {
             broker: format!("localhost:{port}"),
             ca: path.display().to_string(),
             _emulator: emulator,
+            _far: far,
         })
     }
 

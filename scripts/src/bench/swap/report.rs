@@ -17,7 +17,11 @@ pub(super) struct Outcome {
     pub(super) hotplate: Beats,
     pub(super) floor: Vec<f64>,
     pub(super) plain: Vec<f64>,
+    /// With its platform on this machine.
     pub(super) origin: Vec<f64>,
+    /// With its platform a round trip away.
+    pub(super) far: Vec<f64>,
+    pub(super) rtt_ms: u16,
     pub(super) requests: Judged,
     /// How often the device has logged in.
     pub(super) connections: u64,
@@ -33,6 +37,8 @@ impl Outcome {
             "floor_gap_ms": spread(&self.floor),
             "plain_gap_ms": spread(&self.plain),
             "origin_gap_ms": spread(&self.origin),
+            "origin_far_gap_ms": spread(&self.far),
+            "origin_far_rtt_ms": self.rtt_ms,
             "ticks": self.hotplate.beats,
             "ticks_missed": self.hotplate.missed(),
             "ticks_miscounted": self.hotplate.miscounted,
@@ -46,9 +52,15 @@ impl Outcome {
 
     /// A few lines for people.
     pub(super) fn table(&self) -> String {
-        let [gap, floor, plain, origin] =
-            [&self.hotplate.gaps, &self.floor, &self.plain, &self.origin]
-                .map(|gaps| Spread::of(gaps));
+        let ways = [
+            &self.hotplate.gaps,
+            &self.floor,
+            &self.plain,
+            &self.origin,
+            &self.far,
+        ];
+        let [gap, floor, plain, origin, far] = ways.map(|gaps| Spread::of(gaps));
+        let rtt = self.rtt_ms;
         let mut text = format!(
             "{}\n  {:<34}{:>9} {:>9} {:>9}\n",
             paint::bold(&format!(
@@ -60,11 +72,13 @@ impl Outcome {
             "p99",
             "max"
         );
+        let far_name = format!("origin, its platform {rtt} ms away");
         for (name, spread) in [
             ("hotplate", &gap),
             ("floor: two bare children", &floor),
             ("plain: stop, start, load", &plain),
             ("origin: stop, start, log in", &origin),
+            (&far_name, &far),
         ] {
             text += &format!("  {name:<34}{}\n", spread.columns());
         }
@@ -92,6 +106,7 @@ impl Outcome {
         for (name, other, aim) in [
             ("shorter than the plain way", plain, PLAIN_AIM),
             ("shorter than the origin's way", origin, ORIGIN_AIM),
+            ("the same from far away", far, ORIGIN_AIM),
         ] {
             let ratio = other.p50 / gap.p50;
             row(
@@ -157,6 +172,8 @@ pub(super) fn example() -> Outcome {
         floor: vec![0.5, 0.5, 0.6],
         plain: vec![7.0, 7.1, 8.0],
         origin: vec![30.0, 31.0, 36.0],
+        far: vec![150.0, 151.0, 156.0],
+        rtt_ms: 30,
         requests: Judged {
             made: 900,
             doubled: 1,
@@ -178,6 +195,7 @@ mod tests {
         assert_eq!(all["floor_gap_ms"]["max"], 0.6);
         assert_eq!(all["plain_gap_ms"]["p99"], 8.0);
         assert_eq!(all["origin_gap_ms"]["p50"], 31.0);
+        assert_eq!(all["origin_far_gap_ms"]["p50"], 151.0);
         assert_eq!(all["ticks_missed"], 1);
         assert_eq!(all["requests_lost"], 0);
         assert_eq!(all["requests_doubled"], 1);
@@ -195,6 +213,7 @@ mod tests {
         assert_eq!(mark("p99 against"), '✗', "{text}");
         assert_eq!(mark("the plain way"), '✓', "{text}");
         assert_eq!(mark("the origin's way"), '✗', "{text}");
+        assert_eq!(mark("from far away"), '✓', "{text}");
         assert_eq!(mark("beats missed"), '✗', "{text}");
         assert_eq!(mark("requests lost"), '✓', "{text}");
         assert_eq!(mark("requests doubled"), '✗', "{text}");

@@ -29,48 +29,49 @@ const STYLE: &str = "\
 
 /// The whole file.
 pub(super) fn draw(outcome: &Outcome) -> String {
+    let far = format!("its platform {} ms away", outcome.rtt_ms);
+    let row = |name, word, class, gaps| Row {
+        name,
+        word,
+        class,
+        gaps,
+        spread: Spread::of(gaps),
+    };
     let rows = [
-        (
+        row(
             "Hotplate",
             "warm standby, live session",
             "ours",
             &outcome.hotplate.gaps,
         ),
-        (
+        row(
             "floor",
             "two bare children, no protocol",
             "theirs",
             &outcome.floor,
         ),
-        (
+        row(
             "plain way",
             "stop, start, load the state",
             "theirs",
             &outcome.plain,
         ),
-        (
+        row(
             "origin's way",
             "stop, start, log in again",
             "theirs",
             &outcome.origin,
         ),
+        row("the same", &far, "theirs", &outcome.far),
     ];
-    let axis = Axis::over(rows.iter().flat_map(|(.., gaps)| gaps.iter().copied()));
-    let bottom = TOP + ROW * 4.0 - (ROW - BARS) + 8.0;
+    let axis = Axis::over(rows.iter().flat_map(|row| row.gaps.iter().copied()));
+    let bottom = TOP + ROW * 5.0 - (ROW - BARS) + 8.0;
     let height = bottom + 58.0;
     let swaps = outcome.hotplate.gaps.len();
-    let spreads = rows.map(|(.., gaps)| Spread::of(gaps));
-    let said: Vec<String> = rows
+    let said = rows
         .iter()
-        .zip(&spreads)
-        .map(|((name, ..), spread)| {
-            format!(
-                "{name}: p50 {} ms, p99 {} ms",
-                short(spread.p50),
-                short(spread.p99)
-            )
-        })
-        .collect();
+        .map(|row| format!("{}: {}", row.name, row.numbers()));
+    let said: Vec<String> = said.collect();
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
          font-size=\"14\" role=\"img\" aria-labelledby=\"t d\">\n\
@@ -99,21 +100,22 @@ pub(super) fn draw(outcome: &Outcome) -> String {
         beat + 6.0,
         TOP - 2.0
     );
-    for (at, ((name, word, class, gaps), spread)) in rows.into_iter().zip(spreads).enumerate() {
-        #[expect(clippy::cast_precision_loss, reason = "there are four")]
+    for (at, row) in rows.iter().enumerate() {
+        #[expect(clippy::cast_precision_loss, reason = "there are five")]
         let base = TOP + ROW * at as f64 + BARS;
-        svg += &row(&axis, base, class, gaps);
+        svg += &row.bars(&axis, base);
         let _ = writeln!(
             svg,
             "  <line class=\"base\" x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{base}\" y2=\"{base}\"/>\n  \
-             <text x=\"28\" y=\"{:.1}\" font-weight=\"600\">{name}</text>\n  \
-             <text class=\"quiet\" x=\"28\" y=\"{:.1}\" font-size=\"13\">{word}</text>\n  \
-             <text class=\"quiet\" x=\"28\" y=\"{:.1}\" font-size=\"13\">p50 {} · p99 {} ms</text>",
+             <text x=\"28\" y=\"{:.1}\" font-weight=\"600\">{}</text>\n  \
+             <text class=\"quiet\" x=\"28\" y=\"{:.1}\" font-size=\"13\">{}</text>\n  \
+             <text class=\"quiet\" x=\"28\" y=\"{:.1}\" font-size=\"13\">{}</text>",
             base - 36.0,
+            row.name,
             base - 18.0,
+            row.word,
             base - 1.0,
-            short(spread.p50),
-            short(spread.p99)
+            row.numbers()
         );
     }
     let _ = writeln!(
@@ -125,31 +127,48 @@ pub(super) fn draw(outcome: &Outcome) -> String {
     svg
 }
 
-/// One histogram; its highest bar has the full height.
-fn row(axis: &Axis, base: f64, class: &str, gaps: &[f64]) -> String {
-    let mut bins = vec![0_u32; axis.bins()];
-    for gap in gaps {
-        if let Some(bin) = bins.get_mut(axis.bin(*gap)) {
-            *bin += 1;
+/// One way.
+struct Row<'a> {
+    name: &'a str,
+    word: &'a str,
+    class: &'a str,
+    gaps: &'a [f64],
+    spread: Spread,
+}
+
+impl Row<'_> {
+    fn numbers(&self) -> String {
+        let Spread { p50, p99, .. } = self.spread;
+        format!("p50 {} · p99 {} ms", short(p50), short(p99))
+    }
+
+    /// Its histogram; the highest bar has the full height.
+    fn bars(&self, axis: &Axis, base: f64) -> String {
+        let mut bins = vec![0_u32; axis.bins()];
+        for gap in self.gaps {
+            if let Some(bin) = bins.get_mut(axis.bin(*gap)) {
+                *bin += 1;
+            }
         }
+        let most = f64::from(bins.iter().copied().max().unwrap_or(1).max(1));
+        let width = axis.width();
+        let mut bars = String::new();
+        for (at, count) in bins.into_iter().enumerate().filter(|(_, count)| *count > 0) {
+            // What there was once only is seen, too.
+            let height = (f64::from(count) / most * BARS).max(2.0);
+            #[expect(clippy::cast_precision_loss, reason = "there are about a hundred")]
+            let x = LEFT + width * at as f64;
+            let _ = writeln!(
+                bars,
+                "  <rect class=\"{}\" x=\"{:.2}\" y=\"{:.2}\" width=\"{:.2}\" height=\"{height:.2}\" rx=\"1\"/>",
+                self.class,
+                x + 0.4,
+                base - height,
+                width - 0.8
+            );
+        }
+        bars
     }
-    let most = f64::from(bins.iter().copied().max().unwrap_or(1).max(1));
-    let width = axis.width();
-    let mut bars = String::new();
-    for (at, count) in bins.into_iter().enumerate().filter(|(_, count)| *count > 0) {
-        // What there was once only is seen, too.
-        let height = (f64::from(count) / most * BARS).max(2.0);
-        #[expect(clippy::cast_precision_loss, reason = "there are about a hundred")]
-        let x = LEFT + width * at as f64;
-        let _ = writeln!(
-            bars,
-            "  <rect class=\"{class}\" x=\"{:.2}\" y=\"{:.2}\" width=\"{:.2}\" height=\"{height:.2}\" rx=\"1\"/>",
-            x + 0.4,
-            base - height,
-            width - 0.8
-        );
-    }
-    bars
 }
 
 /// Whole powers of ten, of milliseconds.
@@ -239,7 +258,7 @@ mod tests {
     #[test]
     fn the_picture_says_in_words_what_it_shows_and_has_a_bar_for_each_different_gap() {
         let svg = draw(&super::super::report::example());
-        assert!(svg.contains("Hotplate: p50 0.70 ms, p99 11 ms"), "{svg}");
+        assert!(svg.contains("Hotplate: p50 0.70 · p99 11 ms"), "{svg}");
         assert_eq!(svg.matches("<rect class=\"ours\"").count(), 3, "{svg}");
         assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
     }
