@@ -120,7 +120,7 @@ impl Life {
     async fn run(self, birth: Birth, mut killed: Order) {
         let tenure = self.tenure;
         let event = match birth.raise(&mut killed).await {
-            Ok(child) => self.accompany(child, killed).await,
+            Ok(child) => return self.accompany(child, killed).await,
             Err(Unborn::Damaged(why)) => Event::SlotDamaged { tenure, why },
             Err(Unborn::NotStarted(why)) => Event::SpawnFailed { tenure, why },
         };
@@ -128,7 +128,8 @@ impl Life {
         let _ = self.events.send(event).await;
     }
 
-    async fn accompany(&self, mut child: Child, mut killed: Order) -> Event {
+    /// Tells of its start and its end.
+    async fn accompany(&self, mut child: Child, mut killed: Order) {
         let tenure = self.tenure;
         // Without an id the process has been waited for already, which only this task does.
         let pid = child.id().unwrap_or_default();
@@ -156,6 +157,10 @@ impl Life {
                 child.wait().await
             }
         };
+        let exit = status.map_or(supervisor_core::event::Exit::Unknown, system::exit);
+        // Told before anything is put in order: the next worker waits for this word. What this one has printed came before, and was
+        // read in that order.
+        let _ = self.events.send(Event::Exited { tenure, exit }).await;
         drop(leash);
         self.files.strike(pid);
         for pipe in [stdout, stderr].into_iter().flatten() {
@@ -164,7 +169,5 @@ impl Life {
                 abort.abort();
             }
         }
-        let exit = status.map_or(supervisor_core::event::Exit::Unknown, system::exit);
-        Event::Exited { tenure, exit }
     }
 }
