@@ -4,7 +4,7 @@ use std::{future::Future, time::Duration};
 
 use tokio::{
     sync::mpsc,
-    time::{Instant, Interval, MissedTickBehavior, interval, timeout},
+    time::{Instant, Interval, MissedTickBehavior, interval, interval_at, timeout},
 };
 use worker_link::{Connection, Receiver, Sender};
 use worker_protocol::{
@@ -181,6 +181,8 @@ async fn ended(ends: &mut Ends) -> Ended {
 pub(crate) enum Turns {
     /// Not at all.
     Never,
+    /// The first one is due at once. A timer would take up to a millisecond for that, as it counts in whole ones.
+    First(Duration),
     /// By the clock; missed ones are skipped.
     Clock(Interval),
     /// When a test says so; it is told when a turn has been taken.
@@ -195,11 +197,7 @@ impl Turns {
             return;
         }
         *self = match period {
-            Some(period) if !period.is_zero() => {
-                let mut turns = interval(period);
-                turns.set_missed_tick_behavior(MissedTickBehavior::Skip);
-                Self::Clock(turns)
-            }
+            Some(period) if !period.is_zero() => Self::First(period),
             _ => Self::Never,
         };
     }
@@ -208,6 +206,12 @@ impl Turns {
     pub(crate) async fn next(&mut self) -> Option<tokio::sync::oneshot::Sender<()>> {
         match self {
             Self::Never => std::future::pending().await,
+            Self::First(period) => {
+                let mut turns = interval_at(Instant::now() + *period, *period);
+                turns.set_missed_tick_behavior(MissedTickBehavior::Skip);
+                *self = Self::Clock(turns);
+                None
+            }
             Self::Clock(turns) => {
                 turns.tick().await;
                 None
