@@ -158,11 +158,10 @@ impl Life {
             }
         };
         let exit = status.map_or(supervisor_core::event::Exit::Unknown, system::exit);
-        // Told before anything is put in order: the next worker waits for this word. What this one has printed came before, and was
-        // read in that order.
+        self.files.strike(pid);
+        // Told before its pipes are put away: the next worker waits for this word, and the supervisor's own end may, too.
         let _ = self.events.send(Event::Exited { tenure, exit }).await;
         drop(leash);
-        self.files.strike(pid);
         for pipe in [stdout, stderr].into_iter().flatten() {
             let abort = pipe.abort_handle();
             if tokio::time::timeout(LAST_WORDS, pipe).await.is_err() {
