@@ -30,7 +30,7 @@ use crate::{
     alink::version::Version,
     event::{Command, Effect},
     outcome::Outcome,
-    record::{Hold, Origin, Wanted},
+    record::{Hold, Origin, Slot, Wanted},
 };
 
 impl Update {
@@ -169,7 +169,7 @@ impl Update {
                 let job = job.id;
                 hands.scene.out.push(Command::AbandonFetch { job });
             }
-            (Phase::Keeping(slot, _), _) => hands.ledger.give_back(slot),
+            (Phase::Keeping(slot, _), _) => hands.give_back(slot),
             _ => {}
         }
         self.give_up_warming(Outcome::Cancelled, hands);
@@ -189,9 +189,9 @@ impl Update {
     }
 
     /// The finished slot is on the record, and a try of it is spent.
-    pub(super) fn kept(&mut self, slot: crate::record::Slot, hands: &mut Hands<'_, '_>) {
+    pub(super) fn kept(&mut self, slot: Slot, hands: &mut Hands<'_, '_>) {
         if self.paused_at.is_some() {
-            hands.ledger.give_back(&slot);
+            hands.give_back(&slot);
             hands.ledger.untidy();
             self.keep_fetched(slot, hands);
         } else {
@@ -212,6 +212,13 @@ impl Update {
 }
 
 impl Hands<'_, '_> {
+    /// The try of a slot that was to be warmed up is given back unused. Without a standby none was spent for that.
+    fn give_back(&mut self, slot: &Slot) {
+        if self.scene.policy.standby {
+            self.ledger.give_back(slot);
+        }
+    }
+
     /// What the platform wants and an operator does not is not begun again; what an operator brought, nobody else offers. Is it quarantined?
     fn hold_back(&mut self, wanted: &Wanted) -> bool {
         let by_cloud = wanted.by == Origin::Cloud;

@@ -15,7 +15,7 @@ use crate::{
     maintenance::Maintenance,
     outcome::Outcome,
     policy::Policy,
-    record::{Hold, Record},
+    record::{Hold, Record, Strike},
     status::Status,
     time::Now,
 };
@@ -625,4 +625,32 @@ fn a_pause_comes_through_a_power_cut_at_any_place_and_so_does_its_end() {
     }
     println!("{places} places");
     assert!(places > 50, "only {places} places");
+}
+
+#[test]
+fn a_pause_or_a_cancel_gives_back_no_try_that_an_earlier_start_has_cost() {
+    for standby in [true, false] {
+        for request in [Request::Pause, Request::Cancel] {
+            let policy = Policy {
+                standby,
+                ..Policy::default()
+            };
+            let mut durable = World::offered(Behaviour::Good);
+            let bad = build(0, "1.0.7");
+            let on_disk = durable.disk.record.as_mut().unwrap();
+            on_disk.strikes.push(Strike {
+                sha256: bad.sha256,
+                digests: Vec::new(),
+                version: bad.version,
+                starts: 1,
+            });
+            let mut world = World::boot(durable, &policy);
+            until_phase(&mut world, "keeping");
+            world.wish(&request);
+            world.run(3000);
+            let strikes = record(&world).strikes;
+            let starts: Vec<_> = strikes.iter().map(|strike| strike.starts).collect();
+            assert_eq!(starts, [1], "standby {standby}, {request:?}");
+        }
+    }
 }
