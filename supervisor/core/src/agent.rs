@@ -10,6 +10,8 @@ mod deliver;
 mod lives;
 mod recall;
 mod report;
+#[cfg(test)]
+mod seen;
 mod settle;
 mod wishes;
 

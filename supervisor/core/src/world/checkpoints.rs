@@ -31,6 +31,13 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
+    /// The same while a supervisor runs.
+    pub(super) fn live_key(&self) -> String {
+        let then = self.newest.as_ref().and_then(|it| it.boot.as_ref());
+        let is_of_now = then == Some(&self.boot());
+        format!("{is_of_now}{}{}", self.ran_on, self.under_way)
+    }
+
     /// A supervisor starts. Answers what it finds, which run of the machine it is in, and what was lost.
     pub(super) fn starts(&mut self) -> (Option<Checkpoint>, Boot, Cause) {
         if !std::mem::take(&mut self.ran_on) {
@@ -110,8 +117,14 @@ impl World {
 
     /// The supervisor is killed and started again; its workers end with their leashes, and the machine runs on.
     pub(crate) fn supervisor_lost(&mut self) {
+        self.lose_supervisor();
+        self.carry_out();
+    }
+
+    /// The same, and nothing that the brain asks for has been done yet.
+    pub(super) fn lose_supervisor(&mut self) {
         self.durable.kept.ran_on = true;
-        self.power_cut();
+        self.wake_again();
     }
 
     /// What the active worker was told when it started.

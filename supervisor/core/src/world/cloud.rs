@@ -21,7 +21,11 @@ pub(crate) struct Cloud {
     pub(crate) connected: bool,
     /// Does it take messages and never acknowledge them?
     pub(crate) withholds: bool,
+    /// The same until the connection ends?
+    pub(crate) silent: bool,
     pub(crate) task: Task,
+    /// How many tries to connect are in vain before it is there again.
+    pub(crate) refusals: u32,
     /// What the device said it ran when the task began. Another version than this and the one wanted ends the task.
     source: Option<String>,
     /// Versions informed, without repetitions in a row.
@@ -29,7 +33,7 @@ pub(crate) struct Cloud {
     /// Steps told, in order, without repetitions in a row.
     pub(crate) steps: Vec<i8>,
     /// Is the next message the first of its connection?
-    first: bool,
+    pub(crate) first: bool,
     /// Answers to requests.
     pub(crate) answers: Vec<Json>,
     pub(crate) posts: u64,
@@ -47,6 +51,8 @@ impl Default for Cloud {
             up: true,
             connected: false,
             withholds: false,
+            silent: false,
+            refusals: 0,
             task: Task::None,
             source: None,
             informed: Vec::new(),
@@ -110,6 +116,7 @@ impl Cloud {
     /// The connection is gone.
     pub(crate) fn power_cut(&mut self) {
         self.connected = false;
+        self.silent = false;
         self.first = true;
     }
 
@@ -117,7 +124,17 @@ impl Cloud {
     pub(crate) fn key(&self) -> String {
         let blocks = self.blocks.as_ref().map(Blocks::key);
         let told = (&self.source, self.informed.last());
-        format!("{:?}{told:?}{blocks:?}", self.task)
+        format!("{:?}{}{told:?}{blocks:?}", self.task, self.refusals)
+    }
+
+    /// Is this the version of the task?
+    pub(crate) fn wants(&self, version: &str) -> bool {
+        match &self.task {
+            Task::None => false,
+            Task::Queued(it) | Task::Updating(it) | Task::Succeeded(it) | Task::Failed(it, ..) => {
+                it == version
+            }
+        }
     }
 
     pub(crate) fn task_is_over(&self) -> bool {
@@ -128,13 +145,17 @@ impl Cloud {
     }
 
     pub(crate) fn receive(&mut self, topic: &str, payload: &[u8], disk: &Disk, laws: &mut Laws) {
-        let json: Json = serde_json::from_slice(payload).unwrap();
         let inform = topic == "/ota/device/inform/pk/dn";
         assert!(
             inform || !std::mem::take(&mut self.first),
             "inform_first: `{topic}` came before"
         );
         self.first = false;
+        if topic.ends_with("/post") {
+            self.posts += 1;
+            return;
+        }
+        let json: Json = serde_json::from_slice(payload).unwrap();
         if inform {
             let version = json["params"]["version"].as_str().unwrap().to_owned();
             Laws::informed(&version, disk);

@@ -2,8 +2,10 @@
 //!
 //! Between any two of these a fault may be put, so that both are steps of their own here ([`World::advance`]).
 
-use super::{Happening, World};
-use crate::event::{CloudLoss, Command, Event};
+use worker_protocol::v1::{Done, FromWorker};
+
+use super::{Durable, Happening, SEED, World, build};
+use crate::event::{CloudLoss, Command, Event, Request};
 
 /// A deadline that was handled lies ahead afterwards; a few rounds may be needed when one thing leads to the next.
 const MOST_TICKS: u32 = 4;
@@ -22,6 +24,9 @@ impl World {
     /// The brain is told, and nothing of what it asks for is done yet.
     pub(crate) fn deliver(&mut self, event: Event) {
         let mut out = Vec::new();
+        if self.still {
+            self.agent.throw_dice(SEED);
+        }
         self.agent.handle(self.clock(), event, &mut out);
         self.ask_for(out);
     }
@@ -126,7 +131,14 @@ impl World {
     }
 
     /// What the world itself changes when an event reaches the brain.
-    fn heed(&mut self, event: &Event) {
+    pub(super) fn heed(&mut self, event: &Event) {
+        if let Event::Asked { asker, request } = event {
+            self.asked.insert(*asker, (self.now, request.clone()));
+            if let Request::Release(version) = request {
+                let build = build(0, version.as_str());
+                self.durable.laws.to_be_released(&build.sha256);
+            }
+        }
         if let Event::CloudDown { .. } = event {
             self.losing = false;
         }
@@ -135,6 +147,17 @@ impl World {
         }
         if let Event::CheckpointSaved | Event::CheckpointFailed { .. } = event {
             self.durable.kept.heard();
+        }
+        if let Event::Said { tenure, message } = event
+            && let FromWorker::Checkpoint { snapshot }
+            | FromWorker::Reply {
+                result: Ok(Done::Snapshot(snapshot)),
+                ..
+            } = message
+        {
+            let slot = self.processes[tenure].slot.id;
+            let Durable { disk, laws, .. } = &mut self.durable;
+            laws.worker_said(disk, slot, snapshot);
         }
         if let Event::CloudUp = event {
             self.durable.cloud.connected = true;

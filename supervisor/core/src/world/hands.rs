@@ -9,12 +9,14 @@ impl World {
     pub(crate) fn obey(&mut self, command: Command) {
         match command {
             Command::Connect => {
-                let event = if self.durable.cloud.up {
+                let refused = self.durable.cloud.refusals.checked_sub(1);
+                let event = if self.durable.cloud.up && refused.is_none() {
                     Event::CloudUp
                 } else {
                     let loss = CloudLoss::Broken("nobody there".to_owned());
                     Event::CloudDown { loss }
                 };
+                self.durable.cloud.refusals = refused.unwrap_or(0);
                 self.tell_later(50, event);
             }
             Command::Publish {
@@ -42,11 +44,12 @@ impl World {
                 }
                 if let Some(ticket) = ticket
                     && !self.durable.cloud.withholds
+                    && !self.durable.cloud.silent
                 {
                     self.tell_later(5, Event::Published { ticket });
                 }
             }
-            Command::Answer { reply, .. } => self.replies.push(reply),
+            Command::Answer { asker, reply } => self.answered(asker, reply),
             Command::Subscribe { .. } | Command::Note(_) => {}
             Command::Disconnect => self.durable.cloud.power_cut(),
             Command::Fetch(order) => self.fetch(order),

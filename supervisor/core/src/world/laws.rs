@@ -29,8 +29,12 @@ pub(crate) struct Laws {
     damaged: BTreeSet<SlotId>,
     /// What was kept on the disk when the power came on, and what was lost before.
     recalled: Option<(Vec<u8>, Cause)>,
+    /// Builds an operator wishes to release.
+    releasing: BTreeSet<String>,
     /// It is not to be believed.
     pub(crate) nothing_was_kept: bool,
+    /// Jobs whose outcome the cloud was told.
+    heard: BTreeSet<u64>,
 }
 
 impl Laws {
@@ -39,6 +43,7 @@ impl Laws {
         self.told_back = false;
         self.switched = false;
         self.damaged.clear();
+        self.releasing.clear();
     }
 
     /// What a supervisor that starts finds of where the device stood.
@@ -47,9 +52,9 @@ impl Laws {
         self.recalled = found.map(|it| (it.snapshot.clone().into_bytes(), lost));
     }
 
-    /// An operator gave a version's builds all their tries again.
-    pub(crate) fn released(&mut self, sha256: &str) {
-        self.starts.remove(sha256);
+    /// An operator wishes to give a build all its tries again; it has them once that is on the disk.
+    pub(crate) fn to_be_released(&mut self, sha256: &str) {
+        self.releasing.insert(sha256.to_owned());
     }
 
     /// The brain is told that a slot is damaged. Where its workers left the device is where the one before it takes over.
@@ -108,6 +113,16 @@ impl Laws {
         record: &Record,
         behaviours: &BTreeMap<String, Behaviour>,
     ) {
+        let Self {
+            releasing, starts, ..
+        } = self;
+        releasing.retain(|build| {
+            let held = record.strikes.iter().any(|it| it.sha256 == *build);
+            if !held {
+                starts.remove(build);
+            }
+            held
+        });
         if record.job.is_none() {
             self.told_back = false;
             self.switched = false;
@@ -130,8 +145,16 @@ impl Laws {
             self.starts.remove(&active.sha256);
             let before = disk.record.as_ref().and_then(|it| it.active.clone());
             let back = disk.record.as_ref().and_then(|it| it.former.clone());
-            if before.as_ref() != Some(active) && back.as_ref() != Some(active) {
+            let is_back = back.as_ref() == Some(active);
+            if before.as_ref() != Some(active) && !is_back {
                 self.job_ends(active.id.0, None);
+            }
+            // One that is taken back from trust goes on where its successor stood, and so does one that said nothing yet.
+            if let Some(before) = before.filter(|it| it != active)
+                && (is_back || !self.words.contains_key(&active.id))
+                && let Some(stood) = self.words.get(&before.id)
+            {
+                self.words.insert(active.id, stood.clone());
             }
         }
         for owed in &record.owed {
@@ -166,12 +189,17 @@ impl Laws {
     }
 
     /// `told_truth`: a failure is durable before it is told; only a refusal is nobody's end.
-    pub(crate) fn told(&self, step: i8, text: &str, disk: &Disk) {
+    pub(crate) fn told(&mut self, step: i8, text: &str, disk: &Disk) {
         let record = disk.record.clone().unwrap_or_default();
-        let owed = record
+        let meant = record
             .owed
             .iter()
-            .any(|it| it.outcome.step() == step && cut(&it.outcome.to_string()) == text);
+            .filter(|it| it.outcome.step() == step && cut(&it.outcome.to_string()) == text);
+        let mut owed = false;
+        for it in meant {
+            owed = true;
+            self.heard.insert(it.job.0);
+        }
         let refusals = ["quarantined", "is older than"];
         assert!(
             owed || refusals.iter().any(|word| text.contains(word)),
@@ -179,9 +207,26 @@ impl Laws {
         );
     }
 
-    /// A worker gave a snapshot or a checkpoint.
-    pub(crate) fn worker_said(&mut self, slot: SlotId, snapshot: &[u8]) {
+    /// `told_truth`: every failure reached the cloud.
+    pub(crate) fn at_rest(&self) {
+        for (job, end) in &self.ends {
+            assert!(
+                end.is_none() || self.heard.contains(job),
+                "told_truth: the cloud never heard that job {job} ended: {end:?}"
+            );
+        }
+    }
+
+    /// The brain heard a snapshot or a checkpoint.
+    pub(crate) fn worker_said(&mut self, disk: &Disk, slot: SlotId, snapshot: &[u8]) {
         self.words.insert(slot, snapshot.to_vec());
+        // The last words of a version that is being left are where the one before it goes on.
+        if let Some(record) = &disk.record
+            && let (Some(active), Some(former)) = (&record.active, &record.former)
+            && former.id == slot
+        {
+            self.words.insert(active.id, snapshot.to_vec());
+        }
     }
 
     /// `old_state_kept`
@@ -203,12 +248,6 @@ impl Laws {
         if record.active.as_ref() != Some(slot) || !on_trial {
             self.told_back = false;
             self.switched = on_trial;
-            // One that is taken back from trust goes on where its successor stood.
-            if let Some(from) = from.filter(|_| !on_trial)
-                && let Some(stood) = self.words.get_mut(&slot.id)
-            {
-                stood.clone_from(&from.snapshot);
-            }
             return;
         }
         let told_back = std::mem::replace(&mut self.told_back, true);
@@ -230,7 +269,7 @@ impl Laws {
 
     /// For telling one durable state from another.
     pub(crate) fn key(&self) -> String {
-        format!("{:?}{:?}", self.starts, self.ends)
+        format!("{:?}{:?}{:?}", self.starts, self.ends, self.heard)
     }
 }
 

@@ -13,18 +13,24 @@ mod days;
 mod deliveries;
 mod disk;
 mod downloads;
+mod faults;
 mod hands;
 mod laws;
+mod likeness;
 mod metered;
 mod operator;
+mod places;
 mod process;
+mod recorded;
+mod replay;
 mod rest;
+mod search;
 mod stories;
 mod sweep;
 mod timing;
 mod walk;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub(crate) use self::{
     blocks::Blocks,
@@ -37,10 +43,13 @@ pub(crate) use self::{
 use crate::{
     agent::{Agent, Found, Setup},
     alink::login::Identity,
-    event::{Command, Event, JobId, Reply, Tenure},
+    event::{Asker, Command, Event, JobId, Reply, Request, Tenure},
     policy::Policy,
     time::{Now, Ticks, Wall},
 };
+
+/// From which the brain draws its chances.
+const SEED: u64 = 7;
 
 /// What the wall clock shows: 2023-11-14T22:13:20Z, in milliseconds since 1970.
 pub(crate) const WALL: u64 = 1_700_000_000_000;
@@ -74,6 +83,8 @@ pub(crate) struct Durable {
     pub(crate) behaviours: BTreeMap<String, Behaviour>,
     /// How many `later` an old worker still has to say.
     pub(crate) later: u32,
+    /// Does an operator who said `pause` come back and say `resume`, whatever happens meanwhile?
+    pub(crate) resumes: bool,
 }
 
 /// The world. A copy of it goes on by itself.
@@ -98,16 +109,22 @@ pub(crate) struct World {
     pub(crate) wall: Option<u64>,
     /// The connection is gone and the brain does not know it yet.
     losing: bool,
+    /// Since when the supervisor is being stopped.
+    pub(crate) stopping: Option<u64>,
     /// How many more spawns fail.
     pub(crate) failing_spawns: u32,
     /// What the brain answered to operators, the newest last.
     pub(crate) replies: Vec<Reply>,
+    /// Who waits for an answer, since when, and what they asked.
+    pub(crate) asked: BTreeMap<Asker, (u64, Request)>,
     /// How often the power came on.
     pub(crate) boots: u64,
     /// Log lines of the brain, the newest last, for messages of failed tests.
     pub(crate) log: Vec<String>,
     /// Are they printed as well?
     pub(crate) loud: bool,
+    /// Do the brain's dice fall alike at every event? Then they tell no state from another.
+    pub(crate) still: bool,
 }
 
 impl Durable {
@@ -125,8 +142,10 @@ impl Durable {
             starts,
             rotting,
         } = &self.disk;
-        let saves = failing.iter().any(|at| at > saves).then_some(saves);
-        let starts = rotting.iter().any(|at| at > starts).then_some(starts);
+        let ahead = |all: &BTreeSet<u64>, now: &u64| -> Vec<u64> {
+            all.iter().filter_map(|at| at.checked_sub(*now)).collect()
+        };
+        let (saves, starts) = (ahead(failing, saves), ahead(rotting, starts));
         let (cloud, later, laws) = (self.cloud.key(), self.later, self.laws.key());
         let images = format!("{slots:?}{parts:?}{downloads:?}{damaged:?}{starts:?}");
         let kept = self.kept.key();
@@ -152,6 +171,7 @@ impl World {
             kept: Kept::default(),
             behaviours: BTreeMap::new(),
             later: 0,
+            resumes: false,
         }
     }
 
@@ -176,7 +196,7 @@ impl World {
         let setup = Setup {
             identity,
             policy: policy.clone(),
-            seed: 7,
+            seed: SEED,
         };
         let mut world = Self {
             durable,
@@ -193,11 +213,14 @@ impl World {
             exited: false,
             wall: None,
             losing: false,
+            stopping: None,
             failing_spawns: 0,
             replies: Vec::new(),
+            asked: BTreeMap::new(),
             boots: 0,
             log: Vec::new(),
-            loud: std::env::var_os("WALK").is_some(),
+            loud: false,
+            still: false,
         };
         world.durable.laws.power_came_on();
         world.durable.cloud.power_cut();
@@ -211,6 +234,15 @@ impl World {
             boot: Some(boot),
             words: Vec::new(),
         };
+        let pauses = world
+            .durable
+            .disk
+            .record
+            .as_ref()
+            .is_some_and(|it| it.paused);
+        if world.durable.resumes && pauses {
+            world.resume_later();
+        }
         let mut out = Vec::new();
         world.agent.start(world.clock(), found, &mut out);
         world.ask_for(out);
@@ -225,12 +257,13 @@ impl World {
 
     /// The same, and nothing that the brain asks for has been done yet.
     pub(crate) fn wake_again(&mut self) {
-        let (log, cuts, loud) = (std::mem::take(&mut self.log), self.cuts.take(), self.loud);
+        let (log, cuts) = (std::mem::take(&mut self.log), self.cuts.take());
+        let (loud, still) = (self.loud, self.still);
         let boots = self.boots + 1;
         *self = Self::wake(self.durable.clone(), &self.policy);
         self.boots = boots;
         self.log.splice(0..0, log);
-        (self.cuts, self.loud) = (cuts, loud);
+        (self.cuts, self.loud, self.still) = (cuts, loud, still);
     }
 
     pub(crate) fn clock(&self) -> Now {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tz::TimeZone;
 
 use super::{
-    Behaviour, Disk, Durable, Task, World, build,
+    Behaviour, Disk, Durable, Task, World,
     stories::{push, until_phase},
     sweep::Search,
     timing::hasten,
@@ -31,10 +31,12 @@ impl World {
     pub(crate) fn wish(&mut self, request: &Request) -> (Effect, bool) {
         let (asked, boots, before) = (self.now, self.boots, self.replies.len());
         let asker = Asker(before as u64);
-        self.tell(Event::Asked {
+        let event = Event::Asked {
             asker,
             request: request.clone(),
-        });
+        };
+        self.heed(&event);
+        self.tell(event);
         while self.replies.len() == before && !self.exited {
             self.step(asked + ANSWERED_WITHIN);
             if self.boots > boots {
@@ -47,11 +49,24 @@ impl World {
         let Some(Reply::Wish { effect, on_disk }) = self.replies.pop() else {
             panic!("{:?}", self.replies);
         };
-        if let (Effect::Released { .. }, Request::Release(version)) = (&effect, request) {
-            let build = build(0, version.as_str());
-            self.durable.laws.released(&build.sha256);
-        }
         (effect, on_disk)
+    }
+
+    /// The brain answers an operator.
+    pub(super) fn answered(&mut self, asker: Asker, reply: Reply) {
+        self.asked.remove(&asker);
+        self.replies.push(reply);
+    }
+
+    /// Law `answered_in_time`.
+    pub(super) fn keep_nobody_waiting(&self) {
+        for (since, request) in self.asked.values() {
+            assert!(
+                self.exited || self.now - since <= ANSWERED_WITHIN,
+                "answered_in_time: {request:?}\n{}",
+                self.tail()
+            );
+        }
     }
 }
 

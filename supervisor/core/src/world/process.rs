@@ -52,6 +52,13 @@ impl Behaviour {
         (Self::DownActivating, -1),
     ];
 
+    /// Every behaviour there is.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let others = [Self::Good, Self::DieLater, Self::KeepHandover];
+        let bad = Self::BAD.into_iter().map(|(behaviour, _)| behaviour);
+        others.into_iter().chain(bad)
+    }
+
     /// May it ever be trusted?
     pub(crate) fn may_be_trusted(self) -> bool {
         matches!(self, Self::Good | Self::DieLater | Self::KeepHandover)
@@ -72,6 +79,13 @@ pub(crate) struct Process {
     pub(crate) words: u32,
     /// When the last word on the link arrives; later ones never overtake it.
     link_free: u64,
+}
+
+impl Process {
+    /// Can it be told anything?
+    pub(crate) fn hears(&self) -> bool {
+        self.linked && !self.silent
+    }
 }
 
 impl World {
@@ -166,10 +180,7 @@ impl World {
     fn snapshot(&mut self, tenure: Tenure) -> Vec<u8> {
         let process = self.processes.get_mut(&tenure).unwrap();
         process.words += 1;
-        let snapshot = format!("{{\"life\":{},\"word\":{}}}", tenure.0, process.words);
-        let slot = process.slot.id;
-        self.durable.laws.worker_said(slot, snapshot.as_bytes());
-        snapshot.into_bytes()
+        format!("{{\"life\":{},\"word\":{}}}", tenure.0, process.words).into_bytes()
     }
 
     pub(crate) fn beat(&mut self, tenure: Tenure) {
@@ -298,6 +309,7 @@ impl World {
             return;
         }
         process.alive = false;
+        let slot = process.slot.id.0;
         let exit = match code {
             code if code < 0 => Exit::Signal(-code),
             code => Exit::Code(code),
@@ -305,7 +317,8 @@ impl World {
         let drained = process.link_free.max(now) - now + 1;
         let linked = std::mem::take(&mut process.linked);
         // The system reports the end of the process before or after that of the link.
-        let reaped = if tenure.0.is_multiple_of(2) {
+        let number = if self.still { slot } else { tenure.0 };
+        let reaped = if number.is_multiple_of(2) {
             1
         } else {
             drained + 2
@@ -317,11 +330,24 @@ impl World {
         }
     }
 
+    /// The link ends, and with it whatever was said and not heard yet. One that was never seen to begin is not seen to end.
     pub(crate) fn hang_up(&mut self, tenure: Tenure) {
         let Some(process) = self.processes.get_mut(&tenure) else {
             return;
         };
-        if std::mem::take(&mut process.linked) {
+        if !std::mem::take(&mut process.linked) {
+            return;
+        }
+        let mut began = true;
+        self.queue.retain(|_, happening| match happening {
+            Happening::Tell(Event::Joined { tenure: of, .. }) if *of == tenure => {
+                began = false;
+                false
+            }
+            Happening::Tell(Event::Said { tenure: of, .. }) => *of != tenure,
+            _ => true,
+        });
+        if began {
             let why = "hung up".to_owned();
             self.tell_later(1, Event::Parted { tenure, why });
         }
