@@ -80,6 +80,7 @@ impl World {
         }
         let Some((at, is_deadline)) = self.next_moment().filter(|(at, _)| *at <= until) else {
             self.now = until;
+            self.ticks = 0;
             return;
         };
         if at > self.now {
@@ -94,9 +95,9 @@ impl World {
             return;
         }
         if self.ticks == MOST_TICKS {
-            let status = self.agent.status(self.clock());
+            let brain = self.agent.moving();
             panic!(
-                "time_advances: the deadline {at} is still there after it was handled; {status:?}"
+                "time_advances: the deadline {at} is still there after it was handled; {brain:#?}"
             );
         }
         self.ticks += 1;
@@ -136,7 +137,7 @@ impl World {
             self.asked.insert(*asker, (self.now, request.clone()));
             if let Request::Release(version) = request {
                 let build = build(0, version.as_str());
-                self.durable.laws.to_be_released(&build.sha256);
+                self.durable.laws.is_to_be_released(&build.sha256);
             }
         }
         if let Event::CloudDown { .. } = event {
@@ -206,6 +207,7 @@ impl World {
             }
         }
         self.now = until;
+        self.ticks = 0;
     }
 
     /// Lets so many milliseconds pass.

@@ -53,7 +53,7 @@ impl Laws {
     }
 
     /// An operator wishes to give a build all its tries again; it has them once that is on the disk.
-    pub(crate) fn to_be_released(&mut self, sha256: &str) {
+    pub(crate) fn is_to_be_released(&mut self, sha256: &str) {
         self.releasing.insert(sha256.to_owned());
     }
 

@@ -13,6 +13,7 @@ mod days;
 mod deliveries;
 mod disk;
 mod downloads;
+mod every;
 mod faults;
 mod hands;
 mod laws;

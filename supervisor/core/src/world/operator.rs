@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tz::TimeZone;
 
 use super::{
-    Behaviour, Disk, Durable, Task, World,
+    Behaviour, Disk, Durable, Task, World, build,
     stories::{push, until_phase},
     sweep::Search,
     timing::hasten,
@@ -305,6 +305,33 @@ fn a_download_that_fails_in_the_moment_of_its_pause_is_tried_again_after_it() {
         world.wish(&Request::Resume);
         world.rest(&["1.0.7"]);
     }
+}
+
+#[test]
+fn a_pause_before_a_switch_without_a_standby_gives_back_no_try_of_an_earlier_start() {
+    let policy = Policy {
+        standby: false,
+        ..Policy::default()
+    };
+    let mut world = World::boot(World::offered(Behaviour::DieProving), &policy);
+    world.rest(&["1.0.0"]);
+    let starts = |world: &World| record(world).strikes[0].starts;
+    for start in 1..policy.tries {
+        assert_eq!(starts(&world), start);
+        push(&mut world, "1.0.7");
+        until_phase(&mut world, "keeping");
+        world.wish(&Request::Pause);
+        world.run(MINUTE);
+        assert_eq!(starts(&world), start);
+        world.wish(&Request::Resume);
+        world.rest(&["1.0.0"]);
+    }
+    push(&mut world, "1.0.7");
+    until_phase(&mut world, "idle");
+    let Task::Failed(_, -1, text) = &world.durable.cloud.task else {
+        panic!("{:?}", world.durable.cloud.task);
+    };
+    assert!(text.contains("quarantined"), "{text}");
 }
 
 #[test]

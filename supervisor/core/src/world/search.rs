@@ -8,7 +8,7 @@
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    time::Instant,
+    ops::AddAssign,
 };
 
 use super::{
@@ -34,28 +34,35 @@ pub(super) enum Alphabet {
 /// What a search amounts to.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Count {
-    /// Different states in which every fault of the alphabet struck.
+    /// Different states in which every fault of the alphabet struck, and different remains of a power cut.
     pub(super) states: u64,
     /// Runs from the first start to rest, no two of them with the same faults at the same places.
     pub(super) histories: u64,
+}
+
+impl AddAssign for Count {
+    fn add_assign(&mut self, other: Self) {
+        self.states += other.states;
+        self.histories += other.histories;
+    }
 }
 
 /// A search from one scene.
 pub(super) struct Search<'s> {
     scene: &'s Scene,
     clocks: Clocks,
-    /// Which faults strike first, second and so on.
+    /// Which faults strike last, before that and so on.
     plan: Vec<Alphabet>,
     /// With how many faults to come each likeness was looked at.
     known: HashMap<u64, usize>,
-    /// The same for what a power cut left.
-    left: HashMap<u64, usize>,
+    /// The same for what a power cut leaves.
+    remains: HashMap<u64, usize>,
     scratch: Scratch,
     /// What struck on the way to here, and where.
     steps: Vec<(Span, Fault)>,
     /// Which of them may cost a good version its update.
     costly: Vec<bool>,
-    count: Count,
+    histories: u64,
 }
 
 impl<'s> Search<'s> {
@@ -66,11 +73,11 @@ impl<'s> Search<'s> {
             clocks,
             plan: plan.iter().rev().copied().collect(),
             known: HashMap::new(),
-            left: HashMap::new(),
+            remains: HashMap::new(),
             scratch: Scratch::default(),
             steps: Vec::new(),
             costly: Vec::new(),
-            count: Count::default(),
+            histories: 0,
         };
         let world = scene.wake();
         let whole = std::panic::AssertUnwindSafe(|| search.explore(world, plan.len()));
@@ -78,7 +85,10 @@ impl<'s> Search<'s> {
             search.walk().write_down();
             std::panic::resume_unwind(why);
         }
-        search.count
+        Count {
+            states: (search.known.len() + search.remains.len()) as u64,
+            histories: search.histories,
+        }
     }
 
     fn walk(&self) -> Walk {
@@ -92,7 +102,7 @@ impl<'s> Search<'s> {
 
     /// Goes to rest from here, and then again from every new place on the way with every fault that may strike there.
     fn explore(&mut self, mut world: World, faults: usize) {
-        self.count.histories += 1;
+        self.histories += 1;
         let good = self.versions();
         let harmed = |(_, fault): &(Span, Fault)| matches!(fault, Fault::Damage(_));
         let rest = Rest {
@@ -103,50 +113,41 @@ impl<'s> Search<'s> {
             world.go_to_rest(rest);
             return;
         }
+        let alphabet = self.plan[faults - 1];
         let mut places = Vec::new();
-        let (mut gone, mut is_new) = (0, self.is_new(&world, faults));
+        let (mut gone, mut is_new) = (0, false);
         loop {
-            if is_new {
-                places.push((gone, world.clone()));
+            // Between two commands a place is as new as it was before the first of them.
+            if alphabet == Alphabet::All && (gone == 0 || world.pending.is_empty()) {
+                is_new = self.is_new(&world, faults);
+            }
+            for fault in strikes(alphabet, &world, is_new) {
+                if !self.is_known_remains(&world, &fault, faults) {
+                    places.push((gone, world.clone(), fault));
+                }
             }
             if world.is_at_rest(rest) {
                 break;
             }
             world.go_on();
             gone += 1;
-            if world.pending.is_empty() {
-                is_new = self.is_new(&world, faults);
-            }
         }
-        for (gone, world) in places {
-            let strikes = match self.plan[faults - 1] {
-                Alphabet::All => world.strikes(),
-                Alphabet::Cuts => vec![Fault::Cut],
-            };
-            for fault in strikes {
-                if self.is_known_remains(&world, &fault, faults - 1) {
-                    continue;
-                }
-                let mut world = world.clone();
-                self.costly.push(may_cost_an_update(&fault, &world));
-                self.steps.push((Span::Places(gone), fault.clone()));
-                world.suffer(&fault);
-                self.explore(world, faults - 1);
-                self.steps.pop();
-                self.costly.pop();
-            }
+        for (gone, mut world, fault) in places {
+            self.costly.push(may_cost_an_update(&fault, &world));
+            self.steps.push((Span::Places(gone), fault.clone()));
+            world.suffer(&fault);
+            self.explore(world, faults - 1);
+            self.steps.pop();
+            self.costly.pop();
         }
     }
 
     /// The versions that may be trusted in the end: the new one, if it is good and nothing happened that costs it its update.
     fn versions(&self) -> Vec<&'s str> {
         let scene = self.scene;
-        let is_cut =
-            |(_, fault): &&(Span, Fault)| matches!(fault, Fault::Cut | Fault::Kill | Fault::Stop);
-        let cuts = self.steps.iter().filter(is_cut).count();
         if let Some(version) = &scene.offered
             && scene.behaviours.get(version) == Some(&Behaviour::Good)
-            && cuts <= CUTS_BORNE
+            && self.cuts() <= CUTS_BORNE
             && !self.costly.contains(&true)
         {
             return vec![version];
@@ -154,34 +155,48 @@ impl<'s> Search<'s> {
         scene.good()
     }
 
+    /// How often the supervisor began anew.
+    fn cuts(&self) -> usize {
+        let is_cut =
+            |(_, fault): &&(Span, Fault)| matches!(fault, Fault::Cut | Fault::Kill | Fault::Stop);
+        self.steps.iter().filter(is_cut).count()
+    }
+
     /// Was the world never like this with as many faults to come?
     fn is_new(&mut self, world: &World, faults: usize) -> bool {
         let likeness = world.likeness(self.clocks, &mut self.scratch);
-        let known = self.known.entry(likeness).or_insert_with(|| {
-            self.count.states += 1;
-            0
-        });
+        let known = self.known.entry(likeness).or_default();
         let is_new = *known < faults;
         *known = (*known).max(faults);
         is_new
     }
 
-    /// Has what this fault leaves been followed with as many faults to come?
+    /// Has what this fault leaves been followed with as many faults to come, or will it be?
     fn is_known_remains(&mut self, world: &World, fault: &Fault, faults: usize) -> bool {
         if !matches!(fault, Fault::Cut | Fault::Kill) {
             return false;
         }
         let mut hasher = DefaultHasher::new();
         world.durable.key().hash(&mut hasher);
-        (fault == &Fault::Kill, world.durable.kept.live_key()).hash(&mut hasher);
-        // Which rest is a good one is another question than what happens.
-        (self.costly.contains(&true), self.versions()).hash(&mut hasher);
-        let known = self.left.insert(hasher.finish(), faults + 1);
-        let known = known.unwrap_or(0);
-        if known > faults + 1 {
-            self.left.insert(hasher.finish(), known);
+        if *fault == Fault::Kill {
+            world.durable.kept.live_key().hash(&mut hasher);
         }
-        known > faults
+        // Which rest is a good one is another question than what happens.
+        (self.costly.contains(&true), self.cuts()).hash(&mut hasher);
+        let known = self.remains.entry(hasher.finish()).or_default();
+        let is_known = *known >= faults;
+        *known = (*known).max(faults);
+        is_known
+    }
+}
+
+/// What strikes at this place.
+fn strikes(alphabet: Alphabet, world: &World, is_new: bool) -> Vec<Fault> {
+    match alphabet {
+        // What follows a power cut depends on what it leaves and on nothing else.
+        Alphabet::Cuts => vec![Fault::Cut],
+        Alphabet::All if is_new => world.strikes(),
+        Alphabet::All => Vec::new(),
     }
 }
 
@@ -195,56 +210,5 @@ fn may_cost_an_update(fault: &Fault, world: &World) -> bool {
             world.processes[tenure].slot.version.as_str() != "1.0.0"
         }
         _ => true,
-    }
-}
-
-fn scene(behaviour: Behaviour, standby: bool) -> Scene {
-    let mut scene = Scene::offered(behaviour, standby);
-    for (version, behaviour) in [
-        (super::places::BETTER, Behaviour::Good),
-        (super::places::WORSE, Behaviour::DieProving),
-    ] {
-        scene.behaviours.insert(version.to_owned(), behaviour);
-    }
-    scene
-}
-
-#[test]
-fn try_search() {
-    let faults = std::env::var("PLAN").unwrap_or("A".to_owned());
-    let plan: Vec<Alphabet> = faults
-        .chars()
-        .map(|it| {
-            if it == 'A' {
-                Alphabet::All
-            } else {
-                Alphabet::Cuts
-            }
-        })
-        .collect();
-    let clocks = if std::env::var_os("EXACT").is_some() {
-        Clocks::Exact
-    } else {
-        Clocks::Aside
-    };
-    let only = std::env::var("ONLY").unwrap_or_default();
-    let only: Vec<&str> = only.split(',').collect();
-    for behaviour in Behaviour::all() {
-        if only != [""] && !only.contains(&format!("{behaviour:?}").as_str()) {
-            continue;
-        }
-        for standby in [true, false] {
-            if std::env::var_os("STANDBY").is_some() && !standby {
-                continue;
-            }
-            if behaviour == Behaviour::DieLater {
-                continue;
-            }
-            let scene = scene(behaviour, standby);
-            let begun = Instant::now();
-            let whole = std::panic::AssertUnwindSafe(|| Search::run(&scene, clocks, &plan));
-            let held = std::panic::catch_unwind(whole);
-            println!("{behaviour:?} {standby} {held:?} {:?}", begun.elapsed());
-        }
     }
 }
