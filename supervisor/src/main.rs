@@ -51,10 +51,11 @@ use crate::{
 const BLOCKING_THREADS: usize = if cfg!(windows) { 16 } else { 3 };
 
 /// A blocking thread without work ends after this.
-const THREAD_REST: Duration = Duration::from_secs(4);
+const THREAD_REST: Duration = Duration::from_secs(3);
 
-/// While the supervisor runs, one of them has so little rest that it never ends; much shorter, for a machine that is busy.
-const THREAD_KEPT: Duration = Duration::from_secs(1);
+/// While the supervisor runs, one of them has no longer rest than this and never ends. More than half of the other, so that of two that
+/// take turns one ends; and less than all of it, for a machine that is busy.
+const THREAD_KEPT: Duration = Duration::from_secs(2);
 
 /// How long what blocks may keep the process from ending.
 const LAST_WAIT: Duration = Duration::from_secs(1);

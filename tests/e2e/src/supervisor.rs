@@ -97,6 +97,12 @@ impl<'s> Supervisor<'s> {
             .unwrap_or_else(|| panic!("no worker runs: {status}"))
     }
 
+    /// The supervisor's own process id.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it as a power cut would.
     pub fn kill(&mut self) {
         // Fails only when it has ended already.

@@ -57,6 +57,9 @@ mod space;
 #[cfg(test)]
 mod strangers;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+mod surroundings;
+#[cfg(test)]
 mod switch;
 #[cfg(test)]
 mod telltale;
