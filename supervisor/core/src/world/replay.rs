@@ -133,7 +133,10 @@ impl Walk {
         let name = format!("hotplate-{}.walk", std::process::id());
         let path = std::env::temp_dir().join(name);
         match std::fs::write(&path, self.to_string()) {
-            Ok(()) => println!("to see it again: cargo xtask replay {}", path.display()),
+            Ok(()) => println!(
+                "to see it again: WALK={} cargo test -p supervisor-core a_recorded_walk -- --nocapture",
+                path.display()
+            ),
             Err(why) => println!("{} could not be written: {why}\n{self}", path.display()),
         }
     }

@@ -1,7 +1,7 @@
 //! Random walks: faults and wishes at random times, then peace, then rest.
 //!
-//! Each walk is made from a number alone and written down while it goes. One that breaks a law is left as a file, which `cargo xtask replay`
-//! walks again step by step. `WALKS=<count>` sets how many there are, `WALK_SEED=<number>` where they begin.
+//! Each walk is made from a number alone and written down while it goes. One that breaks a law is left as a file, and `WALK=<file>` walks it
+//! again step by step. `WALKS=<count>` sets how many there are, `WALK_SEED=<number>` where they begin.
 
 use std::collections::BTreeMap;
 
