@@ -118,7 +118,7 @@ struct Shared {
     seed: u64,
     root: PathBuf,
     programs: Arc<Programs>,
-    library: Option<PathBuf>,
+    preload: Option<PathBuf>,
     first_round: u64,
     left: AtomicU64,
     until: Option<Instant>,
@@ -157,8 +157,8 @@ fn run(args: &Args) -> Result<bool, SoakError> {
         .tempdir()
         .map_err(SoakError::at(std::env::temp_dir()))?;
     let programs = Programs::build(&workspace, folder.path())?;
-    let library = clock::library();
-    if library.is_none() {
+    let preload = clock::library();
+    if preload.is_none() {
         tell(&format!(
             "no clock jumps: libfaketime is not installed (Debian: apt-get install {})",
             clock::PACKAGE
@@ -178,7 +178,7 @@ fn run(args: &Args) -> Result<bool, SoakError> {
         seed,
         root: folder.path().to_owned(),
         programs: Arc::new(programs),
-        library,
+        preload,
         first_round: args.round,
         left: AtomicU64::new(args.updates),
         until: args
@@ -277,7 +277,7 @@ impl Shared {
             number,
             self.programs.clone(),
             folder,
-            self.library.clone(),
+            self.preload.clone(),
         );
         let mut lane = match set {
             Ok(lane) => lane,

@@ -27,7 +27,7 @@ pub(super) fn library() -> Option<PathBuf> {
 /// A device's wall clock.
 #[derive(Debug)]
 pub(super) struct Clock {
-    library: PathBuf,
+    preload: PathBuf,
     file: PathBuf,
 }
 
@@ -36,8 +36,8 @@ impl Clock {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub(super) fn set(library: PathBuf, file: PathBuf) -> std::io::Result<Self> {
-        let clock = Self { library, file };
+    pub(super) fn set(preload: PathBuf, file: PathBuf) -> std::io::Result<Self> {
+        let clock = Self { preload, file };
         clock.jump(0)?;
         Ok(clock)
     }
@@ -45,7 +45,7 @@ impl Clock {
     /// What a program's environment must have to live by it.
     pub(super) fn environment(&self) -> [(&'static str, PathBuf); 5] {
         [
-            ("LD_PRELOAD", self.library.clone()),
+            ("LD_PRELOAD", self.preload.clone()),
             ("FAKETIME_TIMESTAMP_FILE", self.file.clone()),
             // Looked at again after a second.
             ("FAKETIME_CACHE_DURATION", "1".into()),

@@ -68,7 +68,7 @@ impl Lane {
         number: u64,
         programs: Arc<Programs>,
         folder: PathBuf,
-        library: Option<PathBuf>,
+        preload: Option<PathBuf>,
     ) -> Result<Self, SoakError> {
         let temporary = folder.join("tmp");
         let images = folder.join("images");
@@ -76,8 +76,8 @@ impl Lane {
             std::fs::create_dir_all(made).map_err(SoakError::at(made))?;
         }
         let diary = Diary::begin(&folder).map_err(SoakError::at(&folder))?;
-        let clock = library
-            .map(|library| Clock::set(library, folder.join("clock")))
+        let clock = preload
+            .map(|preload| Clock::set(preload, folder.join("clock")))
             .transpose()
             .map_err(SoakError::at(&folder))?;
         let mut environment = vec![(MARK, folder.clone()), ("TMPDIR", temporary)];
