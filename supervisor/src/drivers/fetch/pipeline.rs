@@ -31,8 +31,9 @@ pub(super) const BLOCK: usize = 64 * 1024;
 /// Bytes that may be collected while the file is busy with those before them.
 const BUFFER: usize = 2 * BLOCK;
 
-/// Buffers that go round: one is filled and one is in each stage. The network's own buffers come on top.
-const BUFFERS: usize = 3;
+/// Buffers that go round: one is filled, one is in each stage, and as many wait before the slowest, so that no stage falls asleep over
+/// each block: to be woken costs more than to hash one. The network's own buffers come on top.
+const BUFFERS: usize = 6;
 
 /// For the stack of a stage, in bytes; the hashes lie in it.
 const STACK: usize = 256 * 1024;
