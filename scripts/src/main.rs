@@ -19,6 +19,7 @@ mod sign;
 mod soak;
 mod stage;
 mod step;
+mod tail;
 mod windows;
 mod workspace;
 

@@ -19,7 +19,6 @@ mod record;
 mod report;
 mod round;
 mod story;
-mod tail;
 mod view;
 
 use std::collections::VecDeque;

@@ -19,8 +19,8 @@ use super::platform::Platform;
 use super::processes::{Found, MARK, Processes};
 use super::programs::Programs;
 use super::report::Numbers;
-use super::tail::Tail;
 use super::view::View;
+use crate::tail::Tail;
 
 /// The version that is installed by hand.
 const FIRST: &str = "1.0.0";

@@ -12,8 +12,8 @@ use super::SoakError;
 use super::forge::Image;
 use super::plan::Fault;
 use super::processes::set_apart;
-use super::tail::Tail;
 use crate::http::{Body, HttpError, Server};
+use crate::tail::Tail;
 
 /// The device.
 pub(super) const PRODUCT: &str = "a1Sample001";

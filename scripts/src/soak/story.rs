@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::lane::Lane;
 use super::plan::Plan;
-use super::tail::Tail;
 use crate::judge::Violation;
+use crate::tail::Tail;
 
 /// The longest line, in characters.
 const LONGEST: usize = 600;

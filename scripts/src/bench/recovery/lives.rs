@@ -2,10 +2,9 @@
 
 use crate::bench::clock::Moment;
 use crate::bench::live::{Stopped, stopped};
+use crate::tail::Tail;
 use serde::Deserialize;
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -18,8 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// A journal that several workers write into.
 pub(super) struct Lives {
-    path: PathBuf,
-    read: u64,
+    journal: Tail,
     /// What was read and not looked at yet.
     unseen: VecDeque<Line>,
 }
@@ -55,20 +53,19 @@ pub(crate) enum Quiet {
 impl Lives {
     pub(super) fn of(path: PathBuf) -> Self {
         Self {
-            path,
-            read: 0,
+            journal: Tail::of(path),
             unseen: VecDeque::new(),
         }
     }
 
     /// Where it is.
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        self.journal.path()
     }
 
     /// What was written so far is of no interest any more.
     pub(super) fn skip(&mut self) {
-        self.read = std::fs::metadata(&self.path).map_or(0, |there| there.len());
+        self.journal.skip();
         self.unseen.clear();
     }
 
@@ -81,8 +78,7 @@ impl Lives {
         let mut seen = Vec::new();
         std::thread::sleep(FIRST_LOOK);
         loop {
-            let lines = self.new_lines();
-            self.unseen.extend(lines);
+            self.unseen.extend(self.journal.read::<Line>());
             while let Some(line) = self.unseen.pop_front() {
                 if line.event == event && version.is_none_or(|wanted| line.version == wanted) {
                     return Ok(line);
@@ -97,25 +93,6 @@ impl Lives {
             std::thread::sleep(LOOK_EVERY);
         }
     }
-
-    /// Whole lines that were not read before.
-    fn new_lines(&mut self) -> Vec<Line> {
-        let mut text = String::new();
-        let read = File::open(&self.path).and_then(|mut file| {
-            file.seek(SeekFrom::Start(self.read))?;
-            file.read_to_string(&mut text)
-        });
-        // What cannot be read yet may be read at the next look.
-        if read.is_err() {
-            return Vec::new();
-        }
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        self.read += whole as u64;
-        let lines = text[..whole].lines();
-        lines
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect()
-    }
 }
 
 #[cfg(test)]
@@ -123,18 +100,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_line_is_read_once_and_not_before_it_is_whole() {
+    fn what_is_waited_for_is_found_behind_what_is_passed_over() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
+        let line = |event: &str, version: &str, pid: u32| {
+            format!(
+                r#"{{"event":"{event}","version":"{version}","pid":{pid},"wall_us":1000,"life_ms":3}}"#
+            )
+        };
+        let lines = [
+            line("active", "1.0.0", 7),
+            line("started", "1.0.7", 8),
+            line("active", "1.0.7", 8),
+            line("active", "1.0.7", 9),
+        ];
         let mut lives = Lives::of(path.clone());
-        assert!(lives.new_lines().is_empty());
-        let one = r#"{"event":"active","version":"1.0.0","pid":7,"wall_us":1000}"#;
-        std::fs::write(&path, format!("{one}\n{}", &one[..20])).unwrap();
-        let lines = lives.new_lines();
-        assert_eq!(lines.len(), 1);
-        assert_eq!((lines[0].pid, lines[0].at), (7, Moment(1000)));
-        std::fs::write(&path, format!("{one}\n{one}\n")).unwrap();
-        assert_eq!(lives.new_lines().len(), 1);
-        assert_eq!(lives.new_lines().len(), 0);
+        std::fs::write(&path, lines[0].clone() + "\n").unwrap();
+        lives.skip();
+        std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+        let found = lives.until("active", Some("1.0.7")).unwrap();
+        assert_eq!((found.pid, found.at), (8, Moment(1000)));
+        assert_eq!(lives.until("active", None).unwrap().pid, 9);
     }
 }

@@ -1,26 +1,36 @@
-//! A file of JSON lines that others append to, read as it grows.
+//! A file of JSON lines that others append to, read as it grows: the journals of workers and of the emulator.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
 /// The reading end.
 #[derive(Debug)]
-pub(super) struct Tail {
+pub(crate) struct Tail {
     path: PathBuf,
     at: u64,
 }
 
 impl Tail {
     /// Begins at the beginning; the file need not be there yet.
-    pub(super) fn of(path: PathBuf) -> Self {
+    pub(crate) fn of(path: PathBuf) -> Self {
         Self { path, at: 0 }
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Passes over what was written so far.
+    pub(crate) fn skip(&mut self) {
+        self.at = std::fs::metadata(&self.path).map_or(0, |there| there.len());
+    }
+
     /// Whole lines that were not read before. What is no JSON of this shape is passed over.
-    pub(super) fn read<T: DeserializeOwned>(&mut self) -> Vec<T> {
+    pub(crate) fn read<T: DeserializeOwned>(&mut self) -> Vec<T> {
         let mut bytes = Vec::new();
         let read = File::open(&self.path).and_then(|mut file| {
             file.seek(SeekFrom::Start(self.at))?;
@@ -56,5 +66,8 @@ mod tests {
         assert_eq!(tail.read::<u64>(), [1, 2]);
         std::fs::write(&path, "1\n2\n34\nx\n5\n").unwrap();
         assert_eq!(tail.read::<u64>(), [34, 5]);
+        std::fs::write(&path, "1\n2\n34\nx\n5\n6\n").unwrap();
+        tail.skip();
+        assert_eq!(tail.read::<u64>(), Vec::<u64>::new());
     }
 }
