@@ -7,7 +7,7 @@
 mod lives;
 mod told;
 
-pub(crate) use lives::{Line, one_active};
+pub(crate) use lives::{Line, misbehaved_late, one_active};
 // What only the crash sweep asks, where it is.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub(crate) use lives::{old_state_kept, read_lives, starts};

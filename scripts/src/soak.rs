@@ -11,10 +11,12 @@ mod dice;
 mod forge;
 mod lane;
 mod laws;
+mod operator;
 mod plan;
 mod platform;
 mod processes;
 mod programs;
+mod pulse;
 mod record;
 mod report;
 mod round;
@@ -29,6 +31,7 @@ use std::time::{Duration, Instant};
 
 use self::lane::{Lane, folder_of};
 use self::programs::Programs;
+use self::pulse::Pulse;
 use self::report::Numbers;
 use crate::bench::live::{stopped, watch_for_stop};
 use crate::judge::Violation;
@@ -118,6 +121,7 @@ struct Shared {
     root: PathBuf,
     programs: Arc<Programs>,
     preload: Option<PathBuf>,
+    pulse: Arc<Pulse>,
     first_round: u64,
     left: AtomicU64,
     until: Option<Instant>,
@@ -178,6 +182,7 @@ fn run(args: &Args) -> Result<bool, SoakError> {
         root: folder.path().to_owned(),
         programs: Arc::new(programs),
         preload,
+        pulse: Arc::default(),
         first_round: args.round,
         left: AtomicU64::new(args.updates),
         until: args
@@ -188,6 +193,7 @@ fn run(args: &Args) -> Result<bool, SoakError> {
         troubles: Mutex::default(),
     };
     let (ended, end) = mpsc::channel();
+    let (resting, beats) = (AtomicBool::new(false), folder.path().join("pulse"));
     std::thread::scope(|scope| {
         for number in &numbers {
             let (ended, shared) = (ended.clone(), &shared);
@@ -197,11 +203,26 @@ fn run(args: &Args) -> Result<bool, SoakError> {
                 let _ = ended.send(());
             });
         }
+        scope.spawn(|| {
+            while !resting.load(Ordering::Relaxed) {
+                shared.pulse.beat(&beats);
+            }
+        });
         show(args, &shared, &end, numbers.len(), started);
+        resting.store(true, Ordering::Relaxed);
     });
     let took = started.elapsed();
     let numbers = lock(&shared.numbers).clone();
     let troubles = lock(&shared.troubles);
+    let too_slow = numbers.excused > 1 + numbers.updates / EXCUSED_AT_MOST;
+    if too_slow {
+        tell(&format!(
+            "{} this machine is too slow to tell a device that fails from one that is kept waiting: {} good builds did not arrive while it \
+             stood still",
+            paint::red("✗"),
+            numbers.excused
+        ));
+    }
     if !troubles.is_empty() || args.keep {
         folder.disable_cleanup(true);
         tell(&format!("kept: {}", folder.path().display()));
@@ -218,17 +239,18 @@ fn run(args: &Args) -> Result<bool, SoakError> {
             tell(&format!("  story: {}", story.display()));
         }
     }
+    let holds = troubles.is_empty() && !too_slow;
     if args.json {
         println!("{}", numbers.json(seed, took));
     } else {
-        let mark = match troubles.is_empty() {
+        let mark = match holds {
             true => paint::green("✓"),
             false => paint::red("✗"),
         };
         println!("{mark} soaked for {}", paint::duration(took));
         print!("{}", numbers.table(seed, took));
     }
-    Ok(troubles.is_empty())
+    Ok(holds)
 }
 
 /// Tells how far it is, until every lane has ended.
@@ -263,6 +285,9 @@ fn show(args: &Args, shared: &Shared, end: &mpsc::Receiver<()>, lanes: usize, st
     }
 }
 
+/// At most one update and one more in so many may be excused by a machine that stands still; a soak in which it is more proves too little.
+const EXCUSED_AT_MOST: u64 = 20;
+
 /// How often is told how far it is, on a terminal, and every how many updates elsewhere.
 const SHOW_EVERY: Duration = Duration::from_millis(500);
 const LINE_EVERY: u64 = 25;
@@ -277,6 +302,7 @@ impl Shared {
             self.programs.clone(),
             folder,
             self.preload.clone(),
+            self.pulse.clone(),
         );
         let mut lane = match set {
             Ok(lane) => lane,

@@ -21,6 +21,8 @@ pub(crate) struct Line {
     pub(crate) count: Option<i64>,
     /// Why it was given a state, where it was.
     pub(crate) cause: Option<String>,
+    /// How long the machine had been up, in ms, where it tells.
+    pub(crate) up_ms: Option<u64>,
 }
 
 impl Line {
@@ -47,6 +49,27 @@ pub(crate) fn starts(lives: &[Line], version: &str) -> usize {
         .iter()
         .filter(|line| line.event == "started" && line.version == version)
         .count()
+}
+
+/// Has a life of this version behaved for at least so many ms after its activation, and died or hung only then?
+///
+/// A misfit that is to die a moment after its activation does so later on a machine that keeps it waiting. Meanwhile it may have proved
+/// itself, and whoever trusts it then breaks no law.
+pub(crate) fn misbehaved_late(lives: &[Line], version: &str, least_ms: u64) -> bool {
+    let mut active: HashMap<u32, u64> = HashMap::new();
+    let of_version = lives.iter().filter(|line| line.version == version);
+    of_version
+        .filter_map(|line| Some((line, line.up_ms?)))
+        .any(|(line, up)| match line.event.as_str() {
+            "active" => {
+                active.insert(line.pid, up);
+                false
+            }
+            "died" | "hung" => active
+                .get(&line.pid)
+                .is_some_and(|since| up.saturating_sub(*since) >= least_ms),
+            _ => false,
+        })
 }
 
 /// `one_active`: once a life has acted, no life that acted before it ever acts again. Needs lives that write down each of their ticks.
@@ -119,6 +142,7 @@ mod tests {
             pid,
             count: Some(count),
             cause: None,
+            up_ms: None,
         }
     }
 
@@ -153,6 +177,23 @@ mod tests {
             let found = one_active(&lives).unwrap();
             assert!(found.what.contains("line 5: process 7"), "{found}");
         }
+    }
+
+    #[test]
+    fn a_life_that_dies_later_than_it_was_told_is_known_by_its_own_clock() {
+        let at = |event: &str, pid: u32, up: Option<u64>| Line {
+            up_ms: up,
+            ..line(event, pid, 0)
+        };
+        let dies = |after: Option<u64>| {
+            let other = at("died", 8, Some(9000));
+            let up = after.map(|after| 1000 + after);
+            let lives = [at("active", 7, Some(1000)), other, at("died", 7, up)];
+            misbehaved_late(&lives, "1.0.0", 200)
+        };
+        assert!(dies(Some(200)));
+        assert!(!dies(Some(190)));
+        assert!(!dies(None));
     }
 
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -190,6 +190,17 @@ impl Device {
         serde_json::from_str(&printed).ok()
     }
 
+    /// What it answers to an operator; nothing if it does not answer.
+    ///
+    /// # Errors
+    /// When the program cannot be started.
+    pub(super) fn say(&self, words: &[&str]) -> Result<Option<Value>, SoakError> {
+        let mut command = self.command();
+        let said = command.args(words).arg("--json").output();
+        let said = said.map_err(SoakError::at(&self.program))?;
+        Ok(serde_json::from_slice(&said.stdout).ok())
+    }
+
     /// Its state folder.
     pub(super) fn state(&self) -> PathBuf {
         self.folder.join("state")

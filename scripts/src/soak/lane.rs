@@ -14,12 +14,15 @@ use super::diary::Diary;
 use super::dice::Dice;
 use super::forge::{Forge, Image};
 use super::laws::Judge;
-use super::plan::{Build, Deed, Whom};
+use super::operator::Operator;
+use super::plan::{Build, Deed, Whom, is_metered};
 use super::platform::Platform;
 use super::processes::{Found, MARK, Processes};
 use super::programs::Programs;
+use super::pulse::Pulse;
 use super::report::Numbers;
 use super::view::View;
+use crate::judge::Line;
 use crate::tail::Tail;
 
 /// The version that is installed by hand.
@@ -39,9 +42,11 @@ pub(super) struct Lane {
     pub(super) clock: Option<Clock>,
     pub(super) judge: Judge,
     pub(super) view: View,
+    pub(super) operator: Operator,
+    pub(super) pulse: Arc<Pulse>,
     pub(super) lives: Tail,
     /// What the workers wrote down and was not judged yet.
-    pub(super) unjudged: Vec<Value>,
+    pub(super) unjudged: Vec<Line>,
     pub(super) numbers: Numbers,
     /// The last build that did not succeed: its package, version, size and kind.
     pub(super) failed: Option<Failed>,
@@ -69,6 +74,7 @@ impl Lane {
         programs: Arc<Programs>,
         folder: PathBuf,
         preload: Option<PathBuf>,
+        pulse: Arc<Pulse>,
     ) -> Result<Self, SoakError> {
         let temporary = folder.join("tmp");
         let images = folder.join("images");
@@ -104,7 +110,7 @@ impl Lane {
             port: platform.port(),
             publisher: &publisher,
             standby: number % 4 != 3,
-            metered: number % 3 == 2,
+            metered: is_metered(number),
         };
         let mut device = Device::install(
             &programs.supervisor,
@@ -129,6 +135,8 @@ impl Lane {
             clock,
             judge: Judge::new(FIRST),
             view: View::default(),
+            operator: Operator::default(),
+            pulse,
             unjudged: Vec::new(),
             numbers: Numbers::default(),
             failed: None,
@@ -216,6 +224,7 @@ impl Lane {
                 self.platform.part("drop")?;
                 self.numbers.faults += 1;
             }
+            Deed::Say(wish) => return self.say(*wish),
         }
         Ok(true)
     }
@@ -292,8 +301,7 @@ impl Lane {
 
     /// Reads what was written since the last time, into `unjudged` and the view.
     pub(super) fn read(&mut self) {
-        let lives: Vec<Value> = self.lives.read();
-        self.unjudged.extend(lives);
+        self.unjudged.extend(self.lives.read::<Line>());
         for entry in self.platform.journal.read::<Value>() {
             self.view.take(&entry);
         }

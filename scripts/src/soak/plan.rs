@@ -3,6 +3,7 @@
 
 mod builds;
 mod faults;
+mod wishes;
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use serde_json::Value;
 use super::dice::Dice;
 pub(super) use builds::{Build, Content, Seal, Trust};
 pub(super) use faults::Fault;
+pub(super) use wishes::Wish;
 
 /// A round.
 #[derive(Debug, Clone)]
@@ -21,6 +23,10 @@ pub(super) struct Plan {
     pub(super) blocks: bool,
     /// Where the signature lies: the emulator's word for it.
     pub(super) carrier: &'static str,
+    /// Does an operator let the build in again before it is offered once more?
+    pub(super) release: bool,
+    /// Does the device count the bytes from the network?
+    pub(super) metered: bool,
     /// What is done, by time.
     pub(super) steps: Vec<Step>,
 }
@@ -80,6 +86,8 @@ pub(super) enum Deed {
     Kick,
     /// The connection breaks.
     Drop,
+    /// An operator says something to the supervisor that runs.
+    Say(Wish),
 }
 
 /// How far the device's clock may be from the truth, in seconds.
@@ -117,19 +125,26 @@ impl Plan {
             Some((_, lasts)) => 1500 + lasts,
             None => 1500,
         };
+        // Drawn apart, so that what else is done does not depend on it.
+        let mut wishes = Dice::of(&[seed, lane, round, 2]);
+        let release = matches!(offer, Offer::Again(_)) && wishes.percent(60);
+        let said = wishes::drawn(&mut wishes, window);
         let count = *dice.weighed(&[(14, 0), (28, 1), (24, 2), (16, 3), (10, 4), (5, 6), (3, 8)]);
-        if count > 0 {
+        if count > 0 || !said.is_empty() {
             let slow = slowed.map(|(fault, _)| Deed::Fault(fault));
             steps.extend(slow.map(|deed| (Duration::ZERO, deed)));
         }
         for _ in 0..count {
             trouble(&mut dice, window, blocks, carrier, has_clock, &mut steps);
         }
+        steps.extend(said);
         steps.sort_by_key(|(at, _)| *at);
         Self {
             offer,
             blocks,
             carrier,
+            release,
+            metered: is_metered(lane),
             steps: steps
                 .into_iter()
                 .map(|(at, deed)| Step { at, deed })
@@ -138,11 +153,14 @@ impl Plan {
     }
 
     /// Must a good build arrive in spite of all that is done? Power cuts, networks and clocks do not excuse a device, as long as the
-    /// build has a try left; a worker that somebody kills or a file that is not the right one do.
+    /// build has a try left; a worker that somebody kills or a file that is not the right one do. What an operator says is not looked at
+    /// here, as only its answer tells what it meets.
     pub(super) fn spares_good(&self) -> bool {
         let ended = |step: &&Step| matches!(step.deed, Deed::Kill(Whom::Supervisor) | Deed::Leave);
         let spares = |step: &Step| match &step.deed {
             Deed::Kill(Whom::Worker { .. }) | Deed::Stop(Whom::Worker { .. }) => false,
+            // More than was asked for may not come where bytes are counted.
+            Deed::Fault(fault) if self.metered && fault.name == "range-ignored" => false,
             Deed::Fault(fault) => fault.spares_good,
             _ => true,
         };
@@ -171,16 +189,26 @@ impl Plan {
     /// In words, one line for each thing.
     pub(super) fn told(&self) -> String {
         let mut text = format!(
-            "offer {:?} over {} with its signature at {}\n",
+            "offer {:?} over {} with its signature at {}{}\n",
             self.offer,
             if self.blocks { "mqtt" } else { "http" },
-            self.carrier
+            self.carrier,
+            if self.release {
+                ", let in again before"
+            } else {
+                ""
+            },
         );
         for step in &self.steps {
             text.push_str(&format!("{:>6} ms  {:?}\n", step.at.as_millis(), step.deed));
         }
         text
     }
+}
+
+/// Does the device of this lane count the bytes from the network?
+pub(super) fn is_metered(lane: u64) -> bool {
+    lane % 3 == 2
 }
 
 /// One thing that goes wrong, and the end of it where it has one.
@@ -286,6 +314,7 @@ mod tests {
                     Deed::Kill(whom) => Deed::Start(whom),
                     Deed::Leave => Deed::Start(Whom::Supervisor),
                     Deed::Stop(whom) => Deed::Continue(whom),
+                    Deed::Say(Wish::Pause) => Deed::Say(Wish::Resume),
                     _ => continue,
                 };
                 assert!(
@@ -315,6 +344,20 @@ mod tests {
         for deed in [Deed::Leave, Deed::Kick, Deed::Drop, Deed::Clock(2)] {
             assert!(deeds.contains(&&deed), "{deed:?}");
         }
+        for wish in Wish::ALL {
+            assert!(deeds.contains(&&Deed::Say(wish)), "{wish:?}");
+        }
+        let before = |plan: &&Plan| {
+            let pause = Deed::Say(Wish::Pause);
+            plan.steps
+                .iter()
+                .any(|step| step.at.is_zero() && step.deed == pause)
+        };
+        assert!(
+            plans.iter().any(|plan| before(&plan)),
+            "no offer in a pause"
+        );
+        assert!(plans.iter().any(|plan| plan.release));
         let calm = plans.iter().filter(|plan| plan.is_calm()).count();
         assert!((300..900).contains(&calm), "{calm}");
         let spared = plans.iter().filter(|plan| plan.spares_good()).count();

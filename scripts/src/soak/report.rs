@@ -27,6 +27,14 @@ pub(super) struct Numbers {
     pub(super) stops: u64,
     /// Jumps of the device's clock.
     pub(super) clock_jumps: u64,
+    /// Things an operator said.
+    pub(super) wishes: u64,
+    /// Of the answers to them the one that took longest, the program for it included.
+    pub(super) longest_answer: Duration,
+    /// Good builds that did not arrive while the machine stood still; nothing is concluded from them.
+    pub(super) excused: u64,
+    /// The longest the machine kept somebody waiting who had next to nothing to do.
+    pub(super) slowest_beat: Duration,
     /// Strikes of the emulator's faults, and connections it ended.
     pub(super) faults: u64,
     /// Laws that were broken.
@@ -49,6 +57,10 @@ impl Numbers {
         self.emulator_kills += other.emulator_kills;
         self.stops += other.stops;
         self.clock_jumps += other.clock_jumps;
+        self.wishes += other.wishes;
+        self.longest_answer = self.longest_answer.max(other.longest_answer);
+        self.excused += other.excused;
+        self.slowest_beat = self.slowest_beat.max(other.slowest_beat);
         self.faults += other.faults;
         self.violations += other.violations;
         self.longest_rest = self.longest_rest.max(other.longest_rest);
@@ -67,6 +79,10 @@ impl Numbers {
             emulator_kills: self.emulator_kills - before.emulator_kills,
             stops: self.stops - before.stops,
             clock_jumps: self.clock_jumps - before.clock_jumps,
+            wishes: self.wishes - before.wishes,
+            longest_answer: self.longest_answer,
+            excused: self.excused - before.excused,
+            slowest_beat: self.slowest_beat,
             faults: self.faults - before.faults,
             violations: self.violations - before.violations,
             longest_rest: self.longest_rest,
@@ -86,10 +102,14 @@ impl Numbers {
             "emulator_kills": self.emulator_kills,
             "stops": self.stops,
             "clock_jumps": self.clock_jumps,
+            "wishes": self.wishes,
+            "longest_answer_s": hundredths(self.longest_answer),
             "faults": self.faults,
             "violations": self.violations,
             "longest_rest_s": tenths(self.longest_rest),
             "refetched_bytes": self.refetched_bytes,
+            "excused": self.excused,
+            "slowest_beat_s": hundredths(self.slowest_beat),
             "seed": seed,
             "seconds": tenths(took),
         })
@@ -118,6 +138,14 @@ impl Numbers {
             ),
             ("stops", self.stops.to_string()),
             ("clock jumps", self.clock_jumps.to_string()),
+            (
+                "an operator spoke",
+                format!(
+                    "{} times, answered within {:.2} s",
+                    self.wishes,
+                    self.longest_answer.as_secs_f64()
+                ),
+            ),
             ("network faults", self.faults.to_string()),
             (
                 "longest way to rest",
@@ -126,6 +154,14 @@ impl Numbers {
             (
                 "bytes fetched again",
                 format!("{:.1} MB", paint::giga(self.refetched_bytes) * 1000.0),
+            ),
+            (
+                "the machine stood still",
+                format!(
+                    "{:.2} s at a time, which excuses {} updates",
+                    self.slowest_beat.as_secs_f64(),
+                    self.excused
+                ),
             ),
             ("seed", seed.to_string()),
             ("laws broken", self.violations.to_string()),
@@ -147,6 +183,10 @@ impl Numbers {
             self.longest_rest.as_secs_f64()
         )
     }
+}
+
+fn hundredths(span: Duration) -> f64 {
+    (span.as_secs_f64() * 100.0).round() / 100.0
 }
 
 fn tenths(span: Duration) -> f64 {

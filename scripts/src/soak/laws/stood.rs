@@ -102,6 +102,7 @@ mod tests {
             pid: 7,
             count: Some(count),
             cause: cause.map(str::to_owned),
+            up_ms: None,
         }
     }
 

@@ -65,7 +65,7 @@ pub(crate) enum Trust {
 type Orders = fn(&mut Dice) -> Value;
 
 /// The longest a bad worker behaves after its activation, in ms; well below the proving window.
-const BEHAVES: u64 = 350;
+const BEHAVES: u64 = 250;
 
 const BAD_WORKERS: [(&str, Orders, &[i64]); 16] = [
     ("never-hello", |_| json!({}), &[-4]),
