@@ -211,11 +211,11 @@ pub(super) fn counts(deed: Deed, pid: Pid, regs: &user_regs_struct, root: &Path)
     let (_, name, about, kind) = ROWS.iter().find(|row| row.0 == number)?;
     let wanted = match deed {
         Deed::Kill => CHANGES,
-        Deed::Enospc => FILLS | OPENS,
-        Deed::Eio => CHANGES | LOOKS,
-        Deed::Eacces => CHANGES | NETWORK,
-        Deed::Emfile => OPENS,
-        Deed::Enomem => STARTS,
+        Deed::Enospc | Deed::FullDisk => FILLS | OPENS,
+        Deed::Eio | Deed::DeadDisk => CHANGES | LOOKS,
+        Deed::Eacces | Deed::NoRights => CHANGES | NETWORK,
+        Deed::Emfile | Deed::NoHandles => OPENS,
+        Deed::Enomem | Deed::NoMemory => STARTS,
     };
     if kind & wanted == 0 {
         return None;
@@ -233,17 +233,17 @@ pub(super) fn counts(deed: Deed, pid: Pid, regs: &user_regs_struct, root: &Path)
             let is_log = *name == "write" && regs.rdi <= 2;
             !is_waking && !is_log
         }
-        Deed::Enospc => is_ours(&subject) && makes,
-        Deed::Eio => is_ours(&subject) && kind & STARTS == 0,
+        Deed::Enospc | Deed::FullDisk => is_ours(&subject) && makes,
+        Deed::Eio | Deed::DeadDisk => is_ours(&subject) && kind & STARTS == 0,
         // A handle that is open stays so, whatever becomes of the rights.
-        Deed::Eacces => {
+        Deed::Eacces | Deed::NoRights => {
             kind & NETWORK != 0
                 || (is_ours(&subject) && !matches!(about, About::Handle(_)))
                 || *name == "execve"
         }
-        Deed::Emfile => is_ours(&subject) || !matches!(subject, Subject::Path(_)),
+        Deed::Emfile | Deed::NoHandles => is_ours(&subject) || !matches!(subject, Subject::Path(_)),
         // A thread is no process.
-        Deed::Enomem => !matches!(subject, Subject::Thread),
+        Deed::Enomem | Deed::NoMemory => !matches!(subject, Subject::Thread),
     };
     fits.then_some(words)
 }

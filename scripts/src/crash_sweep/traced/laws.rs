@@ -10,7 +10,9 @@ use super::deed::Deed;
 use super::lane::{BAD, Lane, NEW, OLD, Status};
 use super::point::{Case, Point};
 use super::tracer::Traced;
-use crate::judge::{Told, Violation, old_state_kept, one_active, read_lives, starts, told_truth};
+use crate::judge::{
+    Told, Violation, misbehaved_late, old_state_kept, one_active, read_lives, starts, told_truth,
+};
 
 /// How long what is left over may take to be removed once everything is at rest.
 const TIDY_LIMIT: Duration = Duration::from_secs(10);
@@ -18,6 +20,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// How often a build may be started before it has proved itself: the default of `update.tries`.
 const TRIES: usize = 3;
+
+/// How long the bad version behaves at most, in ms: what it is told, a turn of its loop, and some; well below the proving window.
+const BEHAVES_AT_MOST: u64 = 200;
 
 /// What a supervisor may not say in any history.
 const NEVER_SAID: [&str; 2] = ["panicked at", "unreachable"];
@@ -76,6 +81,11 @@ pub(super) fn at_rest(
     }
     found.extend(left);
     found
+}
+
+/// Has the bad version behaved for longer than it was told?
+pub(super) fn dies_late(lane: &Lane) -> bool {
+    misbehaved_late(&read_lives(&lane.lives()), BAD, BEHAVES_AT_MOST)
 }
 
 /// The new version runs where nothing speaks against it, and the old one where the new one is bad.

@@ -16,12 +16,17 @@ const SHOWN_LINES: usize = 60;
 /// How many broken laws are shown with the log; further ones without.
 const SHOWN_VIOLATIONS: u64 = 20;
 
+/// At most one history and one more in so many updates may prove nothing because the bad version died too late; a sweep in which it is
+/// more proves too little.
+const LATE_AT_MOST: u64 = 20;
+
 /// The numbers of one case and deed.
 #[derive(Debug, Default, Clone, Serialize)]
 struct Row {
     calls: u64,
     points: u64,
     unreached: u64,
+    late: u64,
     violations: u64,
 }
 
@@ -30,6 +35,7 @@ struct Row {
 struct Numbers {
     points: u64,
     unreached: u64,
+    late: u64,
     updates: u64,
     good: u64,
     bad: u64,
@@ -86,10 +92,12 @@ impl Report {
         let row = self.row(point.case, point.deed);
         row.points += u64::from(reached);
         row.unreached += u64::from(!reached);
+        row.late += u64::from(history.is_late);
         row.violations += broken;
         let numbers = &mut self.numbers;
         numbers.points += u64::from(reached);
         numbers.unreached += u64::from(!reached);
+        numbers.late += u64::from(history.is_late);
         if point.case.has_job() {
             numbers.updates += 1;
             numbers.good += u64::from(history.is_good);
@@ -153,12 +161,20 @@ impl Report {
         for (case, deeds) in &numbers.cases {
             for (deed, row) in deeds {
                 rows += &format!(
-                    "  {case:<14}{deed:<8}{:>6} calls {:>6} points {:>4} unreached {:>3} broken\n",
-                    row.calls, row.points, row.unreached, row.violations
+                    "  {case:<14}{deed:<11}{:>6} calls {:>6} points {:>4} unreached {:>3} late {:>3} broken\n",
+                    row.calls, row.points, row.unreached, row.late, row.violations
                 );
             }
         }
-        let holds = numbers.violations == 0;
+        let too_slow = numbers.late > 1 + numbers.updates / LATE_AT_MOST;
+        if too_slow {
+            self.say(&format!(
+                "{} this machine is too slow to tell: in {} histories it kept the bad version waiting until it had proved itself",
+                paint::red("✗"),
+                numbers.late
+            ));
+        }
+        let holds = numbers.violations == 0 && !too_slow;
         let mark = if holds {
             paint::green("✓")
         } else {

@@ -53,7 +53,7 @@ pub(crate) enum TraceError {
 pub(super) struct Trap {
     /// What.
     pub(super) deed: Deed,
-    /// At which of the calls that count, from 1; 0 only counts.
+    /// At which of the calls that count, from 1; 0 only counts. What lasts happens at all later ones too.
     pub(super) at: u64,
     /// The folder whose files may fail.
     pub(super) root: PathBuf,
@@ -85,6 +85,7 @@ pub(super) struct Traced {
 pub(super) struct Running {
     /// Its number.
     pub(super) pid: u32,
+    has_sprung: Arc<AtomicBool>,
     has_ended: Arc<AtomicBool>,
     thread: JoinHandle<Result<Traced, TraceError>>,
 }
@@ -113,9 +114,11 @@ impl Running {
         command.stdout(out).stderr(err);
         let has_ended = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&has_ended);
+        let has_sprung = Arc::new(AtomicBool::new(false));
+        let sprung = Arc::clone(&has_sprung);
         let (begun, beginning) = mpsc::channel();
         let thread = std::thread::spawn(move || {
-            let traced = Tracer::begin(command, trap).and_then(|tracer| {
+            let traced = Tracer::begin(command, trap, sprung).and_then(|tracer| {
                 // Fails only if nobody waits for it any more.
                 let _ = begun.send(tracer.leader);
                 tracer.follow()
@@ -126,6 +129,7 @@ impl Running {
         match beginning.recv() {
             Ok(leader) => Ok(Self {
                 pid: leader.as_raw().unsigned_abs(),
+                has_sprung,
                 has_ended,
                 thread,
             }),
@@ -134,6 +138,11 @@ impl Running {
                 Ok(_) => Err(TraceError::Failed(Errno::ESRCH)),
             },
         }
+    }
+
+    /// Has it happened?
+    pub(super) fn has_sprung(&self) -> bool {
+        self.has_sprung.load(Ordering::Acquire)
     }
 
     /// Has it ended?
@@ -155,10 +164,15 @@ struct Tracer {
     /// Threads whose present call is to fail.
     failing: HashMap<Pid, Errno>,
     seen: Traced,
+    sprung: Arc<AtomicBool>,
 }
 
 impl Tracer {
-    fn begin(mut command: Command, trap: Trap) -> Result<Self, TraceError> {
+    fn begin(
+        mut command: Command,
+        trap: Trap,
+        sprung: Arc<AtomicBool>,
+    ) -> Result<Self, TraceError> {
         let mut child = command.spawn().map_err(TraceError::Start)?;
         let leader = Pid::from_raw(child.id().cast_signed());
         let options = Options::PTRACE_O_TRACESYSGOOD
@@ -184,6 +198,7 @@ impl Tracer {
             is_open: false,
             failing: HashMap::new(),
             seen: Traced::default(),
+            sprung,
         })
     }
 
@@ -254,7 +269,8 @@ impl Tracer {
     }
 
     fn enters(&mut self, pid: Pid) -> Result<(), Errno> {
-        if self.seen.sprung.is_some() {
+        let is_over = self.seen.sprung.is_some() && !self.trap.deed.lasts();
+        if is_over {
             return Ok(());
         }
         let mut regs = ptrace::getregs(pid)?;
@@ -262,10 +278,11 @@ impl Tracer {
             return Ok(());
         };
         self.seen.calls += 1;
-        if self.seen.calls != self.trap.at {
+        if self.trap.at == 0 || self.seen.calls < self.trap.at {
             return Ok(());
         }
-        self.seen.sprung = Some(words);
+        self.seen.sprung.get_or_insert(words);
+        self.sprung.store(true, Ordering::Release);
         match self.trap.deed.errno() {
             None => kill(self.leader, Signal::SIGKILL),
             Some(errno) => {
@@ -324,6 +341,33 @@ mod tests {
         assert!(!folder.path().join("three").exists());
         let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
         assert!(!log.is_empty(), "the shell complains");
+    }
+
+    #[test]
+    fn a_fault_that_lasts_meets_every_later_call_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = || folder.path().join("three").is_file();
+        traced(folder.path(), Deed::Enospc, 2);
+        assert!(made(), "it met the write alone");
+        std::fs::remove_file(folder.path().join("three")).unwrap();
+        let one = traced(folder.path(), Deed::FullDisk, 1);
+        assert!(!made() && one.sprung.is_some());
+        let script = "echo 4 2>/dev/null >four; echo 5 2>/dev/null >five; exit 0";
+        let met = |deed: Deed| {
+            let script = format!("cd {} && {script}", folder.path().display());
+            let trap = Trap {
+                root: folder.path().to_owned(),
+                ..Trap::at(deed, 1)
+            };
+            let arguments = vec!["-c".into(), script.into()];
+            let log = folder.path().join("log");
+            let running =
+                Running::start(Path::new("/bin/sh"), arguments, Vec::new(), &log, trap).unwrap();
+            assert_eq!(running.join().unwrap().code, Some(0));
+            ["four", "five"].map(|name| folder.path().join(name).exists())
+        };
+        assert_eq!(met(Deed::FullDisk), [false, false]);
+        assert_eq!(met(Deed::Enospc), [false, true]);
     }
 
     #[test]
