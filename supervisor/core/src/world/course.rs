@@ -45,7 +45,9 @@ impl World {
                 continue;
             };
             if self.loud {
-                println!("{} {:?} {}", self.now, note.tenure, note.text);
+                let tenure = note.tenure;
+                let who = tenure.map_or_else(String::new, |it| format!("worker {}: ", it.0));
+                println!("      {} ms: {who}{}", self.now, note.text);
             }
             self.log.push(format!("{} {}", self.now, note.text));
         }
@@ -97,7 +99,7 @@ impl World {
         if self.ticks == MOST_TICKS {
             let brain = self.agent.moving();
             panic!(
-                "time_advances: the deadline {at} is still there after it was handled; {brain:#?}"
+                "time_advances: the deadline {at} is still there after it was handled\n{brain:#?}"
             );
         }
         self.ticks += 1;

@@ -61,6 +61,8 @@ pub(crate) struct Walk {
     /// The number it was made from, if it was.
     pub(crate) seed: Option<u64>,
     pub(crate) scene: Scene,
+    /// The version that is to be trusted in the end; without one, any that may be.
+    pub(crate) wants: Option<String>,
     pub(crate) steps: Vec<(Span, Fault)>,
     pub(crate) end: End,
 }
@@ -108,9 +110,10 @@ impl Scene {
         let named = self.behaviours.iter();
         let good = named.filter(|(_, behaviour)| behaviour.may_be_trusted());
         let mut good: Vec<&str> = good.map(|(version, _)| version.as_str()).collect();
-        if !self.behaviours.contains_key("1.0.0") {
-            good.push("1.0.0");
-        }
+        // One of which nothing is said is good.
+        let others = [Some("1.0.0"), self.offered.as_deref()];
+        let unsaid = others.into_iter().flatten();
+        good.extend(unsaid.filter(|version| !self.behaviours.contains_key(*version)));
         good
     }
 }
@@ -142,6 +145,9 @@ impl fmt::Display for Walk {
         for (version, behaviour) in behaviours {
             writeln!(f, "version {version} {behaviour:?}")?;
         }
+        if let Some(version) = &self.wants {
+            writeln!(f, "wants {version}")?;
+        }
         for (span, fault) in &self.steps {
             match span {
                 Span::Places(many) => writeln!(f, "{many} places {fault}")?,
@@ -163,12 +169,15 @@ impl Walk {
     /// Reads a walk. Empty lines, and those that begin with `#`, are left out.
     ///
     /// # Errors
-    /// The line that is not understood.
+    /// The line that is not understood, with its number.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
-        let is_said = |line: &&str| !line.is_empty() && !line.starts_with('#');
-        let mut lines = text.lines().map(str::trim).filter(is_said);
-        if lines.next() != Some(TITLE) {
-            return Err(format!("the first line is not `{TITLE}`"));
+        let is_said = |(_, line): &(usize, &str)| !line.is_empty() && !line.starts_with('#');
+        let lines = text.lines().map(str::trim).enumerate();
+        let mut lines = lines.map(|(at, line)| (at + 1, line)).filter(is_said);
+        match lines.next() {
+            Some((_, TITLE)) => {}
+            Some((at, other)) => return Err(format!("line {at} is `{other}` and not `{TITLE}`")),
+            None => return Err(format!("it is empty, and has no line `{TITLE}`")),
         }
         let mut walk = Self {
             seed: None,
@@ -181,12 +190,13 @@ impl Walk {
                 offered: None,
                 behaviours: BTreeMap::new(),
             },
+            wants: None,
             steps: Vec::new(),
             end: End::Rest,
         };
-        for line in lines {
+        for (at, line) in lines {
             let read = walk.take(line);
-            read.ok_or_else(|| format!("`{line}` is no line of a walk"))?;
+            read.ok_or_else(|| format!("line {at}, `{line}`, is none of a walk"))?;
         }
         Ok(walk)
     }
@@ -212,6 +222,7 @@ impl Walk {
                 let behaviour = Behaviour::all().find(|it| format!("{it:?}") == behaviour)?;
                 scene.behaviours.insert(version.to_owned(), behaviour);
             }
+            "wants" => self.wants = Some(rest.to_owned()),
             "end" => {
                 self.end = match rest {
                     "rest" => End::Rest,

@@ -86,7 +86,7 @@ impl World {
         let status = self.agent.status(self.clock());
         let cloud = &self.durable.cloud;
         panic!(
-            "{why} never came right: {status:#?}\n{:#?}\nslots {:?}, lives {:?}, {cloud:?}\n{}",
+            "{why} never came right\n{status:#?}\n{:#?}\nslots {:?}, lives {:?}, {cloud:?}\n{}",
             self.durable.disk.record,
             self.durable.disk.slots,
             self.processes,

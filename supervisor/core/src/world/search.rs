@@ -92,9 +92,11 @@ impl<'s> Search<'s> {
     }
 
     fn walk(&self) -> Walk {
+        let (wanted, good) = (self.versions(), self.scene.good());
         Walk {
             seed: None,
             scene: self.scene.clone(),
+            wants: (wanted != good).then(|| wanted[0].to_owned()),
             steps: self.steps.clone(),
             end: End::Rest,
         }

@@ -1,7 +1,7 @@
 //! Random walks: faults and wishes at random times, then peace, then rest.
 //!
-//! Each walk is made from a number alone and written down while it goes. One that breaks a law is left as a file, and `WALK=<file>` walks it
-//! again step by step. `WALKS=<count>` sets how many there are, `WALK_SEED=<number>` where they begin.
+//! Each walk is made from a number alone and written down while it goes. One that breaks a law is left as a file, and `cargo xtask replay
+//! <file>` walks it again step by step. `WALKS=<count>` sets how many there are, `WALK_SEED=<number>` where they begin.
 
 use std::collections::BTreeMap;
 
@@ -83,6 +83,7 @@ impl Going {
         let walk = Walk {
             seed,
             scene,
+            wants: None,
             steps,
             end,
         };
@@ -209,12 +210,16 @@ fn a_walk_that_was_written_down_leads_where_it_led() {
 #[test]
 fn what_is_no_walk_is_said_to_be_none() {
     for (text, word) in [
-        ("", "the first line"),
-        ("hotplate walk 2", "the first line"),
-        ("hotplate walk 1\n12 places dance", "dance"),
+        ("", "empty"),
+        ("\n# nothing\n", "empty"),
+        ("# later\nhotplate walk 2", "line 2 is `hotplate walk 2`"),
+        (
+            "hotplate walk 1\n12 places dance",
+            "line 2, `12 places dance`",
+        ),
         (
             "hotplate walk 1\n\n# so far\nversion 1.0.7 Wicked",
-            "Wicked",
+            "line 4, `version 1.0.7 Wicked`",
         ),
         ("hotplate walk 1\nstandby perhaps", "perhaps"),
     ] {

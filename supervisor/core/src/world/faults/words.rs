@@ -117,6 +117,38 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// What that is, for whoever does not know its word.
+    pub(crate) fn meaning(&self) -> String {
+        match self {
+            Self::Cut => "the power goes out, and comes on again".to_owned(),
+            Self::Kill => "the supervisor is killed, and started again".to_owned(),
+            Self::Stop => "the supervisor is stopped in order, and started again".to_owned(),
+            Self::FailSaves(many) => format!("saves of the record fail, {many} of them"),
+            Self::FailCheckpoints(many) => format!("checkpoints cannot be kept, {many} of them"),
+            Self::FailSpawns(many) => format!("starts of a process fail, {many} of them"),
+            Self::Damage(slot) => format!("slot {} is not what it was", slot.0),
+            Self::FailFetch(_) => "the download under way fails".to_owned(),
+            Self::FailFetches(many, _) => format!("downloads fail in their middle, {many} of them"),
+            Self::Die(tenure) => format!("worker {} ends by itself", tenure.0),
+            Self::Hang(tenure) => format!("worker {} hangs", tenure.0),
+            Self::Unlink(tenure) => format!("worker {} loses its link", tenure.0),
+            Self::LoseCloud(tries) => {
+                format!("the connection breaks, and tries to connect fail, {tries} of them")
+            }
+            Self::KickCloud => "the broker closes the connection".to_owned(),
+            Self::Withhold => "the broker acknowledges nothing on this connection".to_owned(),
+            Self::Offer(version) => format!("the platform wants {version}"),
+            Self::Ask(request) => format!("an operator says {request:?}"),
+            Self::Freeze(span) => format!("the supervisor alone stands still for {span} ms"),
+            Self::PutOff(times) => format!("the running worker puts the switch off, {times} times"),
+            Self::Blocks(many, _) => format!("the platform answers so, {many} times"),
+            Self::Set => "the platform sets a property".to_owned(),
+            Self::Wait => "only time goes by".to_owned(),
+        }
+    }
+}
+
 #[test]
 fn what_a_walk_has_on_a_line_is_read_as_it_was_written() {
     let faults = [
