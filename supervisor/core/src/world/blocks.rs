@@ -185,6 +185,7 @@ impl World {
         let Some((order, fault)) = self.fetches.under_way.get(&job).cloned() else {
             return;
         };
+        self.is_wanted(job);
         let there = self.durable.disk.parts[&job.0];
         if let Some(fault) = fault {
             self.fetches.under_way.remove(&job);

@@ -166,10 +166,22 @@ impl World {
         self.tell_later(1, Event::Fetched { job, slot });
     }
 
+    /// Law `nothing_leaks`, as far as it is about downloads: none goes on for a job that the disk knows to be over.
+    pub(crate) fn is_wanted(&self, job: JobId) {
+        let record = self.durable.disk.record.as_ref();
+        let wanted = record.and_then(|it| it.job.as_ref()).map(|it| it.id);
+        assert_eq!(
+            wanted,
+            Some(job),
+            "nothing_leaks: a download goes on for a job that is over"
+        );
+    }
+
     pub(crate) fn fetch_step(&mut self, job: JobId, step: u8) {
         let Some((order, fault)) = self.fetches.under_way.get(&job).cloned() else {
             return;
         };
+        self.is_wanted(job);
         if self.fetches.dribble {
             return;
         }
