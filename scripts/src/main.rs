@@ -14,6 +14,7 @@ mod judge;
 mod needs;
 mod ota;
 mod paint;
+mod replay;
 mod run;
 mod sign;
 mod soak;
@@ -50,6 +51,8 @@ enum What {
     Sign(sign::Args),
     /// Made-up bytes for every reader of foreign bytes, 60 s each
     Fuzz(fuzz::Args),
+    /// A recorded walk through the core's world, step by step
+    Replay(replay::Args),
     /// The product against Mosquitto, nginx, minisign and the official device SDK
     Interop(interop::Args),
     /// Updates good and bad for as long as you like, with kills, stops, failing networks and jumping clocks
@@ -85,9 +88,23 @@ enum Error {
     /// The soak could not do its work.
     #[error(transparent)]
     Soak(#[from] soak::SoakError),
+    /// A walk could not be walked again.
+    #[error(transparent)]
+    Replay(#[from] replay::ReplayError),
     /// A number could not be measured.
     #[error(transparent)]
     Bench(#[from] bench::BenchError),
+}
+
+impl Error {
+    /// Is it about what was asked for, and not about how it went?
+    fn is_usage(&self) -> bool {
+        match self {
+            Self::Usage(_) => true,
+            Self::Replay(error) => error.is_usage(),
+            _ => false,
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -99,6 +116,7 @@ fn main() -> ExitCode {
         What::Ota(args) => ota::ota(&args),
         What::Sign(args) => sign::sign(&args),
         What::Fuzz(args) => fuzz::fuzz(&args),
+        What::Replay(args) => replay::replay(&args),
         What::Interop(args) => interop::interop(&args),
         What::Soak(args) => soak::soak(&args),
         What::Windows(args) => windows::windows(&args),
@@ -108,11 +126,7 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::from(1),
         Err(error) => {
             eprintln!("{} failed to {}", paint::red("✗"), run::chain(&error));
-            ExitCode::from(if matches!(error, Error::Usage(_)) {
-                2
-            } else {
-                1
-            })
+            ExitCode::from(if error.is_usage() { 2 } else { 1 })
         }
     }
 }
