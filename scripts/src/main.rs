@@ -11,6 +11,7 @@ mod fuzz;
 mod http;
 mod interop;
 mod judge;
+mod mutants;
 mod needs;
 mod ota;
 mod paint;
@@ -51,6 +52,8 @@ enum What {
     Sign(sign::Args),
     /// Made-up bytes for every reader of foreign bytes, 60 s each
     Fuzz(fuzz::Args),
+    /// Mistakes made in the core on purpose, each of which its laws must catch
+    Mutants(mutants::Args),
     /// A recorded walk through the core's world, step by step
     Replay(replay::Args),
     /// The product against Mosquitto, nginx, minisign and the official device SDK
@@ -88,6 +91,9 @@ enum Error {
     /// The soak could not do its work.
     #[error(transparent)]
     Soak(#[from] soak::SoakError),
+    /// The core could not be tried with mistakes in it.
+    #[error(transparent)]
+    Mutants(#[from] mutants::MutantsError),
     /// A walk could not be walked again.
     #[error(transparent)]
     Replay(#[from] replay::ReplayError),
@@ -116,6 +122,7 @@ fn main() -> ExitCode {
         What::Ota(args) => ota::ota(&args),
         What::Sign(args) => sign::sign(&args),
         What::Fuzz(args) => fuzz::fuzz(&args),
+        What::Mutants(args) => mutants::mutants(&args),
         What::Replay(args) => replay::replay(&args),
         What::Interop(args) => interop::interop(&args),
         What::Soak(args) => soak::soak(&args),
