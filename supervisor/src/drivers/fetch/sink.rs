@@ -1,10 +1,13 @@
 //! A part file and the hashes of what is in it: taken up, grown, ended. While bytes come, a [`Pipeline`] is at work on them; between two
 //! tries nothing is.
+//!
+//! It never empties or grows a file that has a second name: a slot is born by giving its image that name, and when the first name could
+//! not be removed after that, what lies here *is* the image of a slot. Such a name is taken away, and a new file gets it.
 
 use std::{
-    fs::OpenOptions,
-    io::{self, Read as _, Seek as _},
-    path::PathBuf,
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _},
+    path::{Path, PathBuf},
 };
 
 use supervisor_core::event::FetchFault;
@@ -41,18 +44,16 @@ enum State {
 impl Sink {
     /// An empty file.
     pub(crate) async fn create(path: PathBuf, wanted: Wanted) -> Result<Self, FetchFault> {
-        let mut sink = Self::open(path, wanted).await?;
-        sink.clear().await?;
-        Ok(sink)
+        Self::open(path, wanted, anew).await
     }
 
-    /// What is there already, hashed again; a file longer than the promised size is emptied.
+    /// What is there already, hashed again; a file longer than the promised size is put away, and so is one that is a slot's.
     pub(crate) async fn resume(
         path: PathBuf,
         wanted: Wanted,
         promised: u64,
     ) -> Result<Self, FetchFault> {
-        let mut sink = Self::open(path, wanted).await?;
+        let mut sink = Self::open(path, wanted, taken_up).await?;
         loop {
             let mut works = sink.halt().await?;
             let path = sink.path.clone();
@@ -74,14 +75,13 @@ impl Sink {
         }
     }
 
-    async fn open(path: PathBuf, wanted: Wanted) -> Result<Self, FetchFault> {
+    async fn open(
+        path: PathBuf,
+        wanted: Wanted,
+        opened: fn(&Path) -> io::Result<File>,
+    ) -> Result<Self, FetchFault> {
         let place = path.clone();
-        let file = on_disk(move || {
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false);
-            options.open(&place).map_err(|why| at(&place, &why))
-        })
-        .await?;
+        let file = on_disk(move || opened(&place).map_err(|why| at(&place, &why))).await?;
         let hashes = Box::new(wanted.begin());
         Ok(Self {
             state: State::Resting(Works { file, hashes }),
@@ -98,9 +98,11 @@ impl Sink {
         *works.hashes = self.wanted.begin();
         let path = self.path.clone();
         let works = on_disk(move || {
-            works.file.set_len(0).map_err(|why| at(&path, &why))?;
-            works.file.rewind().map_err(|why| at(&path, &why))?;
-            Ok(works)
+            let Works { file, hashes } = works;
+            // Closed first: some systems keep the name of a removed file for as long as somebody has it open.
+            drop(file);
+            let file = anew(&path).map_err(|why| at(&path, &why))?;
+            Ok(Works { file, hashes })
         });
         self.state = State::Resting(works.await?);
         (self.taken, self.written) = (0, 0);
@@ -229,6 +231,39 @@ impl Sink {
             Ok(_) => was_left(),
         }
     }
+}
+
+/// An empty file that nobody else has a name for.
+fn anew(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true).open(path)
+}
+
+/// The file that is there, unless it has another name as well.
+fn taken_up(path: &Path) -> io::Result<File> {
+    if is_shared(path) {
+        return anew(path);
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    options.open(path)
+}
+
+#[cfg(unix)]
+fn is_shared(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+
+    fs::symlink_metadata(path).is_ok_and(|found| found.nlink() > 1)
+}
+
+/// The number of names cannot be asked for there. A part that became a slot is whole: it is only read, and replaced where it does not hold.
+#[cfg(not(unix))]
+fn is_shared(_: &Path) -> bool {
+    false
 }
 
 /// Hashes the next bytes of the file; none at its end. What is written next goes behind them: the file has one position for both.
