@@ -18,10 +18,19 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 #[cfg(unix)]
 #[path = "endpoint/unix.rs"]
-mod system;
+pub(crate) mod system;
 #[cfg(windows)]
 #[path = "endpoint/windows.rs"]
-mod system;
+pub(crate) mod system;
+
+/// A user, beside this process's own, who may connect. Only Unix knows such a thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guest {
+    /// Who, and nobody else of the group.
+    pub user: u32,
+    /// Whose members may pass through the folder the socket lies in.
+    pub group: u32,
+}
 
 /// A listening local socket. Its name is gone when it is dropped.
 #[derive(Debug)]
@@ -40,9 +49,18 @@ impl Endpoint {
     /// # Errors
     /// When no name can be made, or the system refuses to listen.
     pub fn listen(base: &Path) -> io::Result<Self> {
-        let place = system::Place::find(base)?;
+        Self::listen_to(base, None)
+    }
+
+    /// The same, for a guest as well.
+    ///
+    /// # Errors
+    /// As above, or when this process may not let the guest in: that takes the rights of root.
+    pub fn listen_to(base: &Path, guest: Option<Guest>) -> io::Result<Self> {
+        let place = system::Place::find(base, guest)?;
         let options = place.guard(ListenerOptions::new().name(name(place.address())?))?;
         let listener = options.create_tokio()?;
+        place.let_in()?;
         Ok(Self { listener, place })
     }
 

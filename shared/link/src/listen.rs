@@ -16,7 +16,11 @@ use worker_protocol::{
     v1::{FromWorker, ToWorker},
 };
 
-use crate::{endpoint::Endpoint, leash::Leash, random};
+use crate::{
+    endpoint::{self, Endpoint, Guest},
+    leash::Leash,
+    random,
+};
 
 use door::Door;
 
@@ -31,6 +35,8 @@ pub struct Options {
     pub largest_snapshot: u32,
     /// How long a peer may take from connecting to its hello.
     pub greeting_limit: Duration,
+    /// Whom workers run as, where that is another user than this process.
+    pub guest: Option<Guest>,
 }
 
 impl Options {
@@ -44,6 +50,7 @@ impl Default for Options {
             heartbeat: Duration::from_secs(2),
             largest_snapshot: 64 * 1024,
             greeting_limit: Duration::from_secs(2),
+            guest: None,
         }
     }
 }
@@ -100,7 +107,16 @@ impl Listener {
         base: &Path,
         options: Options,
     ) -> Result<(Self, mpsc::Receiver<LinkEvent>), ListenError> {
-        let endpoint = Endpoint::listen(base).map_err(|source| ListenError {
+        let guest = options.guest;
+        let open = || {
+            let endpoint = Endpoint::listen_to(base, guest)?;
+            if let Some(guest) = guest {
+                // The lock of a worker that may make no files here.
+                endpoint::system::make_for(guest, &base.join(GUARD))?;
+            }
+            Ok(endpoint)
+        };
+        let endpoint = open().map_err(|source| ListenError {
             base: base.display().to_string(),
             source,
         })?;

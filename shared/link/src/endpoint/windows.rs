@@ -12,6 +12,7 @@ use interprocess::{
 };
 use widestring::U16CString;
 
+use super::Guest;
 use crate::random;
 
 /// Full access for whoever owns the pipe (the well-known "owner rights" identity), nothing inherited, nobody else. The system
@@ -20,13 +21,16 @@ const OWNER_ONLY: &str = "D:P(A;;GA;;;S-1-3-4)";
 
 /// The name of a pipe.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     address: String,
 }
 
 impl Place {
     /// Pipes have a name space of their own, so the base folder is not used.
-    pub(super) fn find(_base: &Path) -> io::Result<Self> {
+    pub(super) fn find(_base: &Path, guest: Option<Guest>) -> io::Result<Self> {
+        if guest.is_some() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         Ok(Self {
             address: format!(r"\\.\pipe\hotplate-{}", random::name()?),
         })
@@ -45,10 +49,25 @@ impl Place {
         Ok(options.security_descriptor(SecurityDescriptor::deserialize(&text)?))
     }
 
+    /// There are no guests.
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "one interface with the other system"
+    )]
+    pub(super) fn let_in(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// The security descriptor has already refused other users.
     pub(super) fn vet(&self, _stream: &Stream) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// There are no guests.
+pub(crate) fn make_for(_: Guest, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// A pipe has no half that could be shut; what matters is that the peer has read everything before the handle goes.
