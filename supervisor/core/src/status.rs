@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::Ended;
+use crate::{alink::version::Version, record::Ended};
 
 /// The supervisor's state in words that a program may read; fields are only ever added.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -52,6 +52,27 @@ pub struct Status {
     pub dropped: Dropped,
     /// How many strangers were refused on the local socket.
     pub strangers: u64,
+}
+
+/// How the device stands, in the fewest words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing<'a> {
+    /// The phase, as in [`Status::phase`].
+    pub phase: &'static str,
+    /// The version of the worker that runs the device.
+    pub active: Option<&'a Version>,
+    /// Is a worker installed?
+    pub installed: bool,
+    /// Is the cloud link up?
+    pub cloud_up: bool,
+}
+
+impl Standing<'_> {
+    /// Is everything up that can be: a worker runs the device, or, where none is installed, the platform can bring one?
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.active.is_some() || (!self.installed && self.cloud_up)
+    }
 }
 
 /// A version that is not taken.

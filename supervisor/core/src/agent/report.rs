@@ -10,7 +10,7 @@ use crate::{
     alink::{topics::Identifier, version::Version},
     event::{Command, Grade, Tenure},
     outbox::Raised,
-    status::{Status, WorkerStatus},
+    status::{Standing, Status, WorkerStatus},
     tenure::{Life, Milestone, Role, Stage},
     time::Now,
     update::Update,
@@ -150,6 +150,17 @@ impl Agent {
             Milestone::Consent(_) | Milestone::Answered(..) => return,
         };
         note(out, grade, Some(tenure), None, text);
+    }
+
+    /// How the device stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing<'_> {
+        Standing {
+            phase: self.update.as_ref().map_or("idle", Update::phase_name),
+            active: self.crew.active().map(|life| &life.slot.version),
+            installed: self.ledger.record.active.is_some(),
+            cloud_up: self.session.is_up(),
+        }
     }
 
     /// How everything is.
