@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use supervisor_core::{alink::version::Version, event::Request};
 
+use crate::service::Service;
+
 /// Keeps a device's worker running and upgrades it over the air.
 #[derive(Debug, Parser)]
 #[command(name = "supervisor", version, disable_help_subcommand = true)]
@@ -110,6 +112,8 @@ pub(crate) enum Action {
     },
     /// Show every setting and where it comes from, secrets masked.
     CheckConfig,
+    /// Have the system run the supervisor, from the start of the machine on.
+    Service(Service),
 }
 
 impl Action {
@@ -128,7 +132,8 @@ impl Action {
             | Self::Install { .. }
             | Self::Update { .. }
             | Self::Status { .. }
-            | Self::CheckConfig => return None,
+            | Self::CheckConfig
+            | Self::Service(_) => return None,
         })
     }
 }

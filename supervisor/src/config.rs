@@ -4,6 +4,7 @@
 //! file, so that the supervisor may be started from anywhere. The secret may come from the environment or from a file of its
 //! own, and wherever it lies in a file, that file must be private.
 
+mod account;
 mod cloud;
 mod limits;
 mod maintenance;
@@ -26,8 +27,11 @@ use supervisor_core::{
 };
 use tracing::level_filters::LevelFilter;
 
+use crate::drivers::store::layout::Layout;
+
 use self::reading::{Form, Reading, Section};
 pub(crate) use self::{
+    account::Account,
     limits::Limits,
     reading::{Effective, Fault},
     vouch::Vouching,
@@ -106,6 +110,10 @@ pub(crate) struct Worker {
     pub(crate) args: Vec<String>,
     /// Variables added to its environment.
     pub(crate) env: BTreeMap<String, String>,
+    /// Whom it runs as, if not as the supervisor.
+    pub(crate) account: Option<Account>,
+    /// A folder of its own, then.
+    pub(crate) home: PathBuf,
 }
 
 /// What a reading gave: every setting found, and either a configuration or the faults.
@@ -114,6 +122,8 @@ pub(crate) struct Loaded {
     pub(crate) effective: Vec<Effective>,
     /// The state folder, known even where something else is wrong: whoever only asks how it goes needs no secret.
     pub(crate) state: Option<PathBuf>,
+    /// Is a user set for workers?
+    pub(crate) has_worker_user: bool,
     /// The configuration, or all that is wrong with it.
     pub(crate) config: Result<Config, Vec<Fault>>,
 }
@@ -125,6 +135,7 @@ pub(crate) fn load(file: &Path, environment: &dyn Fn(&str) -> Option<String>) ->
         Err(fault) => Loaded {
             effective: Vec::new(),
             state: None,
+            has_worker_user: false,
             config: Err(vec![fault]),
         },
     }
@@ -159,10 +170,11 @@ fn parse(file: &Path, text: &str, environment: &dyn Fn(&str) -> Option<String>) 
 
     let cloud = cloud::read(&mut reading, file, environment, &mut policy);
     let fetch = update(&mut reading, folder, cloud.as_ref(), &mut policy);
-    let worker = worker(&mut reading, &mut policy);
+    let mut worker = worker(&mut reading, &mut policy);
 
     let mut section = reading.section("state");
     let state = folder.join(section.or("dir", "state".to_owned()));
+    worker.home = Layout::of(&state).home();
     policy.checkpoint_every = positive(&mut section, "checkpoint_every_s", policy.checkpoint_every);
     section.end();
 
@@ -177,6 +189,7 @@ fn parse(file: &Path, text: &str, environment: &dyn Fn(&str) -> Option<String>) 
         faults.retain(|fault| fault.0.contains("not TOML"));
     }
     let known = Some(state.clone()).filter(|_| !torn);
+    let has_worker_user = worker.account.is_some();
     let config = match cloud {
         Some((identity, cloud)) if faults.is_empty() => Ok(Config {
             identity,
@@ -192,6 +205,7 @@ fn parse(file: &Path, text: &str, environment: &dyn Fn(&str) -> Option<String>) 
     Loaded {
         effective: reading.effective,
         state: known,
+        has_worker_user,
         config,
     }
 }
@@ -293,6 +307,8 @@ fn worker(reading: &mut Reading<'_>, policy: &mut Policy) -> Worker {
     let worker = Worker {
         args: section.or("args", Vec::new()),
         env: section.or("env", BTreeMap::new()),
+        account: account::read(&mut section),
+        home: PathBuf::new(),
     };
     let life = &mut policy.life;
     let limits: [(&'static str, &mut Duration); 7] = [

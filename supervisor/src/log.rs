@@ -3,11 +3,17 @@
 //! This is a subscriber of our own: a level, a time, a text and its fields are all there is. It knows no filters by name and no
 //! spans, and never makes anybody wait longer than standard error does.
 
+#[cfg(any(windows, test))]
+mod kept;
+
 use std::{
     fmt::{self, Write as _},
     io::{self, IsTerminal, Write},
     time::SystemTime,
 };
+
+#[cfg(windows)]
+use std::sync::{Mutex, PoisonError};
 
 use supervisor_core::event::{Grade, Note};
 use tracing::{
@@ -19,10 +25,25 @@ use tracing::{
 
 /// From now on lines are written; colours only on a terminal.
 pub(crate) fn start(level: LevelFilter) {
-    let log = Log {
+    begin(Log {
         level,
         colours: io::stderr().is_terminal(),
-    };
+        #[cfg(windows)]
+        file: None,
+    });
+}
+
+/// The same, but into a file: nobody reads the standard error of a service of Windows.
+#[cfg(windows)]
+pub(crate) fn start_into(level: LevelFilter, file: std::path::PathBuf) {
+    begin(Log {
+        level,
+        colours: false,
+        file: Some(Mutex::new(kept::Kept::at(file))),
+    });
+}
+
+fn begin(log: Log) {
     if tracing::subscriber::set_global_default(log).is_err() {
         tracing::debug!("the log has been started before");
     }
@@ -44,6 +65,8 @@ pub(crate) fn note(note: &Note) {
 struct Log {
     level: LevelFilter,
     colours: bool,
+    #[cfg(windows)]
+    file: Option<Mutex<kept::Kept>>,
 }
 
 impl Log {
@@ -80,6 +103,13 @@ impl Subscriber for Log {
         let mut parts = Parts::default();
         event.record(&mut parts);
         let line = self.line(*event.metadata().level(), &parts);
+        #[cfg(windows)]
+        if let Some(file) = &self.file {
+            return file
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .write(&line);
+        }
         // One write, so that lines stay whole. A log that cannot be written is no reason to stop.
         let _ = io::stderr().write_all(line.as_bytes());
     }
@@ -166,6 +196,8 @@ mod tests {
         let log = Log {
             level: LevelFilter::INFO,
             colours: false,
+            #[cfg(windows)]
+            file: None,
         };
         tracing::subscriber::with_default(Kept(log, Arc::clone(&lines)), || {
             let said = |grade, tenure| {

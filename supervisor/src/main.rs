@@ -11,6 +11,7 @@ mod hands;
 mod install;
 mod log;
 mod reactor;
+mod service;
 mod show;
 mod update;
 mod wishes;
@@ -23,6 +24,7 @@ use supervisor_core::{
     event::{Answered, LocalFile, Request},
 };
 use tokio::{runtime, sync::mpsc};
+use worker_link::endpoint::Guest;
 
 use crate::{
     cli::{Action, Cli},
@@ -35,7 +37,9 @@ use crate::{
         fetch::Fetch,
         host,
         link::Link,
+        notify::Notify,
         process::{Processes, orphans, pidfile::PidFiles},
+        rights,
         signal::Wishes,
         store::{Contents, OpenError, State, Store, layout::Layout},
     },
@@ -43,6 +47,7 @@ use crate::{
     hands::Hands,
     install::InstallError,
     reactor::{Ended, STOP_LIMIT},
+    service::ServiceError,
     show::{complain, say},
 };
 
@@ -63,10 +68,10 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let loaded = config::load(&cli.config, &|name| std::env::var(name).ok());
-    carry_out(cli.action, loaded).into()
+    carry_out(cli.action, &cli.config, loaded).into()
 }
 
-fn carry_out(action: Action, loaded: Loaded) -> Exit {
+fn carry_out(action: Action, file: &Path, loaded: Loaded) -> Exit {
     if matches!(action, Action::CheckConfig) {
         say(&show::settings(&loaded.effective));
     }
@@ -93,6 +98,21 @@ fn carry_out(action: Action, loaded: Loaded) -> Exit {
                     .and_then(|file| on_runtime(hand_over(state, file, *now, *json))),
             );
         }
+        #[cfg(windows)]
+        (Action::Service(service), _) if matches!(service.deed, service::Deed::Run) => {
+            let served =
+                service::serve::serve(&service.name, Box::new(move |asked| serve(loaded, asked)));
+            return told(served.map_err(|why| unserved(&why)));
+        }
+        (Action::Service(service), _) => {
+            return told(match service::carry_out(service, file, &loaded) {
+                Ok(words) => {
+                    say(&words);
+                    Ok(())
+                }
+                Err(why) => Err(unserved(&why)),
+            });
+        }
         _ => {}
     }
     let config = match loaded.config {
@@ -109,6 +129,11 @@ fn carry_out(action: Action, loaded: Loaded) -> Exit {
             if !config.fetch.vouching.require_signature {
                 complain(show::UNSIGNED);
             }
+            if let Some(account) = &config.worker.account {
+                for word in rights::in_the_way(&config.state, account) {
+                    complain(&format!("WARNING: {word}"));
+                }
+            }
             Ok(())
         }
         Action::Install { file, version } => install(&config, &file, version),
@@ -119,13 +144,14 @@ fn carry_out(action: Action, loaded: Loaded) -> Exit {
         | Action::Resume { .. }
         | Action::Cancel { .. }
         | Action::Rollback { .. }
-        | Action::Release { .. } => Ok(()),
+        | Action::Release { .. }
+        | Action::Service(_) => Ok(()),
         Action::Run => {
             log::start(config.level);
             if !config.fetch.vouching.require_signature {
                 tracing::warn!("{}", show::UNSIGNED);
             }
-            on_runtime(run(config))
+            on_runtime(run(config, None))
         }
     })
 }
@@ -157,6 +183,17 @@ fn unopened(error: &OpenError) -> Failure {
     let exit = match error {
         OpenError::Held { .. } => Exit::AlreadyRunning,
         OpenError::Unusable { .. } => Exit::Damaged,
+    };
+    Failure {
+        exit,
+        text: chain(error),
+    }
+}
+
+fn unserved(error: &ServiceError) -> Failure {
+    let exit = match error {
+        ServiceError::Config(_) | ServiceError::Unfit(_) => Exit::Usage,
+        _ => Exit::Unexpected,
     };
     Failure {
         exit,
@@ -254,7 +291,40 @@ async fn hand_over(state: &Path, file: LocalFile, now: bool, json: bool) -> Resu
     }
 }
 
-async fn run(config: Config) -> Result<(), Failure> {
+/// Runs as a service of Windows, whose wishes come over this queue and whose words go into the log file.
+#[cfg(windows)]
+fn serve(loaded: Loaded, asked: mpsc::Receiver<()>) -> Exit {
+    if let Some(state) = &loaded.state {
+        // What is wrong with the folder is told when it is opened.
+        let _ = std::fs::create_dir_all(state);
+        let level = loaded.config.as_ref().map(|config| config.level);
+        let level = level.unwrap_or(tracing::level_filters::LevelFilter::INFO);
+        log::start_into(level, Layout::of(state).log());
+    }
+    let config = match loaded.config {
+        Ok(config) => config,
+        Err(faults) => {
+            for fault in faults {
+                tracing::error!("{}", fault.0);
+            }
+            return Exit::Usage;
+        }
+    };
+    if !config.fetch.vouching.require_signature {
+        tracing::warn!("{}", show::UNSIGNED);
+    }
+    match on_runtime(run(config, Some(asked))) {
+        Ok(()) => Exit::Done,
+        Err(failure) => {
+            tracing::error!("{}", failure.text);
+            failure.exit
+        }
+    }
+}
+
+/// Runs until a wish to end comes: of the system, or over this queue.
+async fn run(config: Config, asked: Option<mpsc::Receiver<()>>) -> Result<(), Failure> {
+    let mut notify = Notify::from_env(&|name| std::env::var_os(name));
     tokio::spawn(keep_a_thread());
     let (state, contents) = State::open(&config.state).map_err(|why| unopened(&why))?;
     let Contents {
@@ -264,15 +334,30 @@ async fn run(config: Config) -> Result<(), Failure> {
         words,
     } = contents;
     let layout = state.layout().clone();
+    let account = config.worker.account.as_ref();
+    if let Some(account) = account {
+        rights::open_state(&layout, account).map_err(|why| unexpected(&why))?;
+        for word in rights::in_the_way(layout.root(), account) {
+            tracing::warn!("{word}");
+        }
+    }
     let clock = Clock::start();
     let (events, happened) = mpsc::channel(MOST_EVENTS);
     let heartbeat = config.policy.life.heartbeat;
-    let link = Link::listen(&layout.link(), heartbeat, events.clone()).map_err(|why| Failure {
-        exit: Exit::Unexpected,
-        text: format!("failed to {}", chain(&why)),
-    })?;
+    let guest = account.map(|account| Guest {
+        user: account.user,
+        group: account.group,
+    });
+    let link =
+        Link::listen(&layout.link(), heartbeat, guest, events.clone()).map_err(|why| Failure {
+            exit: Exit::Unexpected,
+            text: format!("failed to {}", chain(&why)),
+        })?;
     let control = Control::listen(&layout, events.clone()).map_err(|why| unexpected(&why))?;
-    let wishes = wishes().map_err(|why| unexpected(&why))?;
+    let wishes = match asked {
+        Some(asked) => asked,
+        None => wishes().map_err(|why| unexpected(&why))?,
+    };
 
     let setup = Setup {
         identity: config.identity,
@@ -306,6 +391,7 @@ async fn run(config: Config) -> Result<(), Failure> {
         clock,
         happened,
         wishes,
+        &mut notify,
         STOP_LIMIT,
         commands,
         |command| hands.carry_out(command),

@@ -12,11 +12,12 @@ use std::{ops::ControlFlow, time::Duration};
 use supervisor_core::{
     agent::Agent,
     event::{Command, Event},
+    status::Standing,
     time::{Now, Ticks, sooner},
 };
 use tokio::{sync::mpsc, time::timeout_at};
 
-use crate::drivers::clock::Clock;
+use crate::drivers::{clock::Clock, notify::Notify};
 
 /// How long stopping in order may take. After that the process ends, and takes its workers along.
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(15);
@@ -28,6 +29,9 @@ pub(crate) trait Brain {
 
     /// When it wants to be woken at the latest.
     fn next_deadline(&self) -> Option<Ticks>;
+
+    /// How the device stands.
+    fn standing(&self) -> Standing<'_>;
 }
 
 impl Brain for Agent {
@@ -37,6 +41,10 @@ impl Brain for Agent {
 
     fn next_deadline(&self) -> Option<Ticks> {
         Self::next_deadline(self)
+    }
+
+    fn standing(&self) -> Standing<'_> {
+        Self::standing(self)
     }
 }
 
@@ -50,12 +58,18 @@ pub(crate) enum Ended {
 }
 
 /// Runs until the brain says `Exit`. Each word from `wishes` is a wish of the system that the process should end: the first is told to the
-/// brain, which has `stop_limit` to say `Exit`; the second is obeyed at once.
+/// brain, which has `stop_limit` to say `Exit`; the second is obeyed at once. Whoever started the process is told how it stands each time
+/// the loop comes round, and that it comes round.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "everything the loop stands between, each named once"
+)]
 pub(crate) async fn run(
     brain: &mut impl Brain,
     clock: Clock,
     mut events: mpsc::Receiver<Event>,
     mut wishes: mpsc::Receiver<()>,
+    notify: &mut Notify,
     stop_limit: Duration,
     mut commands: Vec<Command>,
     mut carry_out: impl FnMut(Command) -> ControlFlow<()>,
@@ -72,18 +86,21 @@ pub(crate) async fn run(
         if stop_by.is_some_and(|limit| limit <= now.ticks) {
             return Ended::AtOnce;
         }
+        notify.look(now.ticks, || brain.standing());
         let deadline = brain.next_deadline();
         let due = deadline.is_some_and(|deadline| deadline <= now.ticks);
         let event = if due && !ticked {
             Event::Tick
         } else {
-            let wake = sooner(deadline, stop_by).unwrap_or(Ticks(u64::MAX));
+            let wake = sooner(sooner(deadline, stop_by), notify.next());
+            let wake = wake.unwrap_or(Ticks(u64::MAX));
             tokio::select! {
                 biased;
                 Some(()) = wishes.recv() => {
                     if stop_by.is_some() {
                         return Ended::AtOnce;
                     }
+                    notify.stopping();
                     stop_by = Some(now.ticks.after(stop_limit));
                     Event::Stop
                 }
@@ -91,7 +108,11 @@ pub(crate) async fn run(
                     Ok(Some(event)) => event,
                     // Nobody is left who could report anything.
                     Ok(None) => return Ended::AtOnce,
-                    Err(_) => Event::Tick,
+                    // Whose time has come is seen when the loop comes round.
+                    Err(_) => {
+                        ticked = false;
+                        continue;
+                    }
                 },
             }
         };

@@ -4,7 +4,7 @@ use std::{io, path::Path, time::Duration};
 
 use supervisor_core::event::{Event, Tenure};
 use tokio::sync::mpsc;
-use worker_link::{LinkEvent, ListenError, Listener, Options};
+use worker_link::{LinkEvent, ListenError, Listener, Options, endpoint::Guest};
 use worker_protocol::v1::ToWorker;
 
 use super::Events;
@@ -16,14 +16,16 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Listens under a fresh name in `base`.
+    /// Listens under a fresh name in `base`, for workers that run as this user or as the guest.
     pub(crate) fn listen(
         base: &Path,
         heartbeat: Duration,
+        guest: Option<Guest>,
         events: Events,
     ) -> Result<Self, ListenError> {
         let options = Options {
             heartbeat,
+            guest,
             ..Options::default()
         };
         let (listener, happened) = Listener::bind(base, options)?;

@@ -9,9 +9,7 @@ pub(crate) struct Wishes {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
     #[cfg(windows)]
-    ctrl_c: tokio::signal::windows::CtrlC,
-    #[cfg(windows)]
-    ctrl_break: tokio::signal::windows::CtrlBreak,
+    console: windows::Console,
 }
 
 impl Wishes {
@@ -26,13 +24,9 @@ impl Wishes {
             })
         }
         #[cfg(windows)]
-        {
-            use tokio::signal::windows::{ctrl_break, ctrl_c};
-            Ok(Self {
-                ctrl_c: ctrl_c()?,
-                ctrl_break: ctrl_break()?,
-            })
-        }
+        Ok(Self {
+            console: windows::Console::listen()?,
+        })
     }
 
     /// The next wish.
@@ -43,9 +37,49 @@ impl Wishes {
             _ = self.interrupt.recv() => {}
         }
         #[cfg(windows)]
-        tokio::select! {
-            _ = self.ctrl_c.recv() => {}
-            _ = self.ctrl_break.recv() => {}
+        self.console.next().await;
+    }
+}
+
+#[cfg(windows)]
+mod windows {
+    //! What a console tells. Of the last three Windows waits some seconds for the process to end by itself, then it is ended; the
+    //! handlers hold it back for as long as they are there.
+
+    use std::io;
+
+    use tokio::signal::windows::{
+        CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown, ctrl_break, ctrl_c, ctrl_close,
+        ctrl_logoff, ctrl_shutdown,
+    };
+
+    pub(super) struct Console {
+        c: CtrlC,
+        pause: CtrlBreak,
+        close: CtrlClose,
+        logoff: CtrlLogoff,
+        shutdown: CtrlShutdown,
+    }
+
+    impl Console {
+        pub(super) fn listen() -> io::Result<Self> {
+            Ok(Self {
+                c: ctrl_c()?,
+                pause: ctrl_break()?,
+                close: ctrl_close()?,
+                logoff: ctrl_logoff()?,
+                shutdown: ctrl_shutdown()?,
+            })
+        }
+
+        pub(super) async fn next(&mut self) {
+            tokio::select! {
+                _ = self.c.recv() => {}
+                _ = self.pause.recv() => {}
+                _ = self.close.recv() => {}
+                _ = self.logoff.recv() => {}
+                _ = self.shutdown.recv() => {}
+            }
         }
     }
 }

@@ -28,6 +28,15 @@ impl Brain for Script {
     fn next_deadline(&self) -> Option<Ticks> {
         self.deadline
     }
+
+    fn standing(&self) -> Standing<'_> {
+        Standing {
+            phase: "idle",
+            active: None,
+            installed: false,
+            cloud_up: false,
+        }
+    }
 }
 
 struct Ran {
@@ -51,6 +60,7 @@ async fn ran(mut brain: Script, first: Vec<Command>, events: Vec<Event>, wishes:
         Clock::start(),
         happened,
         wished,
+        &mut Notify::nobody(),
         LIMIT,
         first,
         |command| {
@@ -145,7 +155,7 @@ async fn the_second_wish_to_end_is_obeyed_at_once() {
 async fn a_brain_that_never_gets_to_its_end_is_ended() {
     let ran = ran(Script::default(), Vec::new(), Vec::new(), 1).await;
     assert_eq!(ran.ended, Ended::AtOnce);
-    assert_eq!(ran.told, [Event::Stop, Event::Tick]);
+    assert_eq!(ran.told, [Event::Stop]);
 }
 
 #[tokio::test]
@@ -160,6 +170,7 @@ async fn hands_that_are_all_gone_end_the_loop() {
         Clock::start(),
         happened,
         wished,
+        &mut Notify::nobody(),
         LIMIT,
         Vec::new(),
         go_on,

@@ -25,7 +25,10 @@ use tokio::{
 use super::{Order, system};
 use crate::{
     config::{SECRET_VARIABLE, Worker},
-    drivers::store::verify::{Manifest, Unverified, Verified, verify},
+    drivers::{
+        notify, rights,
+        store::verify::{Manifest, Unverified, Verified, verify},
+    },
 };
 
 /// A program that was written a moment ago may be held open by another process that is just being started, and a system may be short
@@ -84,8 +87,15 @@ impl Birth {
             let begun = Instant::now();
             let given_up = Arc::new(AtomicBool::new(false));
             let (slot, is_given_up) = (self.slot.clone(), given_up.clone());
+            let is_for_other = self.settings.account.is_some();
+            let look = move || {
+                if is_for_other && let Err(why) = rights::open_slot(&slot) {
+                    tracing::warn!("the worker's user is not let in to its slot: {why}");
+                }
+                verify(&slot, &is_given_up)
+            };
             let verified = tokio::select! {
-                verified = spawn_blocking(move || verify(&slot, &is_given_up)) => verified,
+                verified = spawn_blocking(look) => verified,
                 () = killed.given() => {
                     given_up.store(true, Ordering::Relaxed);
                     Ok(Err(Unverified::GivenUp))
@@ -162,6 +172,12 @@ impl Birth {
     }
 
     fn dressed(&self, mut command: Command) -> Command {
+        for name in notify::VARIABLES {
+            command.env_remove(name);
+        }
+        if let Some(account) = &self.settings.account {
+            system::become_other(&mut command, account, &self.settings.home);
+        }
         command
             .args(&self.settings.args)
             .envs(&self.settings.env)

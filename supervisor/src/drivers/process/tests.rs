@@ -50,6 +50,7 @@ fn processes_in(pids: PathBuf, part: &str) -> (Processes, mpsc::Receiver<Event>)
         .map(str::to_owned)
         .to_vec(),
         env: BTreeMap::from([(PART.to_owned(), part.to_owned()), secret]),
+        ..Worker::default()
     };
     (
         Processes::new(settings, PidFiles::of(pids), events),

@@ -17,6 +17,8 @@ use std::{
 use supervisor_core::event::Exit;
 use tokio::process::Command;
 
+use crate::config::Account;
+
 /// ENOEXEC, the same number on Linux and macOS.
 const NO_EXECUTABLE: i32 = 8;
 /// EBADARCH of macOS: a program for another processor.
@@ -44,6 +46,18 @@ pub(super) fn by_handle(program: &File, path: &Path) -> Option<Command> {
 /// Ctrl-C in the terminal reaches only the supervisor: the worker is in a group of its own.
 pub(super) fn set_apart(command: &mut Command) {
     command.process_group(0);
+}
+
+/// The program runs as another user, in a folder of its own. The standard library drops all further groups when root gives itself up.
+pub(super) fn become_other(command: &mut Command, account: &Account, home: &Path) {
+    let name = &account.name;
+    command
+        .uid(account.user)
+        .gid(account.group)
+        .current_dir(home)
+        .env("HOME", home)
+        .env("USER", name)
+        .env("LOGNAME", name);
 }
 
 /// Gives a program back the right of its owner to execute it, and says whether that had been lost.

@@ -5,6 +5,8 @@ use std::{fs::File, io, path::Path, process::ExitStatus};
 use supervisor_core::event::Exit;
 use tokio::process::Command;
 
+use crate::config::Account;
+
 /// ERROR_BAD_EXE_FORMAT: not a program at all.
 const BAD_FORMAT: i32 = 193;
 /// ERROR_EXE_MACHINE_TYPE_MISMATCH: a program for another processor.
@@ -22,6 +24,9 @@ pub(super) fn by_handle(_: &File, _: &Path) -> Option<Command> {
 pub(super) fn set_apart(command: &mut Command) {
     command.creation_flags(CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW);
 }
+
+/// A configuration for Windows names no other user.
+pub(super) fn become_other(_: &mut Command, _: &Account, _: &Path) {}
 
 /// There is no such right to lose.
 pub(super) fn restore_execution(_: &File) -> io::Result<bool> {

@@ -99,6 +99,10 @@ pub(crate) trait Disk {
     }
 }
 
+/// A folder that its group may pass through, without seeing what it holds.
+#[cfg(unix)]
+pub(crate) const THROUGH: u32 = 0o710;
+
 /// What cannot be read is tried again this often, and after this pause each time. What is found unreadable at the start is given up for
 /// good, and a disk that fails once may be well the next time.
 const READ_TRIES: u32 = 3;
@@ -138,7 +142,7 @@ impl Disk for Real {
 
     fn create(&self, path: &Path) -> io::Result<Written> {
         is_file_or_nothing(path)?;
-        let file = File::create(path).map_err(|why| at(path, &why))?;
+        let file = create(path).map_err(|why| at(path, &why))?;
         let path = path.to_owned();
         Ok(Written { file, path })
     }
@@ -240,6 +244,16 @@ fn is_file_or_nothing(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Makes a file that is this user's alone: others may have a way through the folder it lies in.
+#[cfg(unix)]
+fn create(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path)
+}
+
 #[cfg(unix)]
 fn make_folder(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
@@ -252,7 +266,8 @@ fn make_private(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
 
     let mode = fs::metadata(path)?.permissions().mode();
-    if mode & 0o777 == 0o700 {
+    // Whom workers run as may pass through some of them.
+    if matches!(mode & 0o777, 0o700 | THROUGH) {
         return Ok(());
     }
     match fs::set_permissions(path, fs::Permissions::from_mode(0o700)) {
@@ -281,6 +296,11 @@ fn make_writable(path: &Path) -> io::Result<()> {
 #[cfg(unix)]
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
+}
+
+#[cfg(windows)]
+fn create(path: &Path) -> io::Result<File> {
+    File::create(path)
 }
 
 #[cfg(windows)]

@@ -136,6 +136,17 @@ impl Layout {
         self.root.join("run")
     }
 
+    /// The log, where standard error has no reader.
+    #[cfg(windows)]
+    pub(crate) fn log(&self) -> PathBuf {
+        self.root.join("supervisor.log")
+    }
+
+    /// The folder of workers that run as another user.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.root.join("home")
+    }
+
     /// Where it is written down which worker processes run.
     pub(crate) fn pids(&self) -> PathBuf {
         self.run().join("pids")

@@ -93,6 +93,12 @@ impl Manifest {
         &self.program.path
     }
 
+    /// The paths of all files.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let listed = self.others.iter().chain([&self.program]);
+        listed.map(|it| it.path.as_path())
+    }
+
     /// Bytes of all files together.
     pub(crate) fn size(&self) -> u64 {
         let others: u64 = self.others.iter().map(|file| file.size).sum();
