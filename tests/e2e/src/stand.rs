@@ -121,6 +121,12 @@ impl Stand {
         self.write();
     }
 
+    /// Leaves a setting at its default for the next program that reads it.
+    pub fn unset(&mut self, name: &'static str) {
+        self.settings.unset(name);
+        self.write();
+    }
+
     /// The configuration as it stands, to be changed freely.
     #[must_use]
     pub fn settings(&self) -> Settings {
@@ -176,6 +182,12 @@ impl Stand {
     #[must_use]
     pub fn run(&self) -> Supervisor<'_> {
         Supervisor::start(self)
+    }
+
+    /// Starts the supervisor with a command that was changed: its environment, its standard error.
+    #[must_use]
+    pub fn run_as(&self, dress: impl FnOnce(&mut Command)) -> Supervisor<'_> {
+        Supervisor::start_as(self, dress)
     }
 
     /// Installs an image, starts the supervisor and waits until the worker is active, the cloud link up and, in this stand's own cloud,

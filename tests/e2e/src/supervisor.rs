@@ -1,7 +1,7 @@
 //! A running supervisor, seen from outside: its process, its log, its `status`.
 
 use std::{
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -21,14 +21,24 @@ pub struct Supervisor<'s> {
 
 impl<'s> Supervisor<'s> {
     pub(crate) fn start(stand: &'s Stand) -> Self {
+        Self::start_as(stand, |_| {})
+    }
+
+    pub(crate) fn start_as(stand: &'s Stand, dress: impl FnOnce(&mut Command)) -> Self {
         let mut command = stand.command(&["run"]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        dress(&mut command);
         let mut child = command
             .spawn()
             .expect("a program that is there can be started");
         let log = Log::default();
-        log.follow(child.stderr.take().expect("it was asked for"));
-        log.follow(child.stdout.take().expect("it was asked for"));
+        // Whoever changed one of them reads it.
+        if let Some(stderr) = child.stderr.take() {
+            log.follow(stderr);
+        }
+        if let Some(stdout) = child.stdout.take() {
+            log.follow(stdout);
+        }
         Self {
             stand,
             child,
@@ -91,10 +101,18 @@ impl<'s> Supervisor<'s> {
     /// When there is none.
     #[track_caller]
     pub fn worker(&self) -> u64 {
-        let status = self.status();
-        status["workers"][0]["pid"]
-            .as_u64()
-            .unwrap_or_else(|| panic!("no worker runs: {status}"))
+        self.try_worker()
+            .unwrap_or_else(|why| panic!("no worker runs: {why}"))
+    }
+
+    /// The same, or what is known instead.
+    ///
+    /// # Errors
+    /// When none runs, or the supervisor does not answer.
+    pub fn try_worker(&self) -> Result<u64, String> {
+        let status = self.try_status()?;
+        let process = status["workers"][0]["pid"].as_u64();
+        process.ok_or_else(|| status.to_string())
     }
 
     /// The supervisor's own process id.

@@ -41,6 +41,9 @@ mod packages;
 #[cfg(test)]
 mod platform_key;
 #[cfg(test)]
+#[cfg(unix)]
+mod privileges;
+#[cfg(test)]
 mod respawn;
 #[cfg(test)]
 mod resume;
@@ -48,6 +51,9 @@ mod resume;
 mod road;
 #[cfg(test)]
 mod rollback;
+#[cfg(test)]
+#[cfg(unix)]
+mod service;
 #[cfg(test)]
 mod session;
 #[cfg(test)]
@@ -63,3 +69,5 @@ mod surroundings;
 mod switch;
 #[cfg(test)]
 mod telltale;
+#[cfg(test)]
+mod windows_service;
