@@ -74,6 +74,7 @@ fn is_done(effect: &Effect) -> bool {
         | Effect::TooLate { .. }
         | Effect::NoFormer
         | Effect::FormerQuarantined { .. }
+        | Effect::FormerKeptDying { .. }
         | Effect::NotQuarantined
         | Effect::NothingToHasten
         | Effect::Refused { .. } => false,
@@ -152,6 +153,10 @@ fn words(wish: &Request, effect: &Effect) -> String {
         Effect::FormerQuarantined { version } => format!(
             "the version to go back to, {version}, is quarantined; `supervisor release {version}` lets it in again, and then \
              `supervisor rollback` goes back to it"
+        ),
+        Effect::FormerKeptDying { version } => format!(
+            "the version to go back to, {version}, was taken back because it kept dying; `supervisor release {version}` lets it in again, and \
+             then `supervisor rollback` goes back to it"
         ),
         Effect::Released { tries } => {
             let again = match tries {
@@ -308,9 +313,17 @@ mod tests {
             ),
             (
                 Request::Rollback,
-                Effect::FormerQuarantined { version: new },
+                Effect::FormerQuarantined {
+                    version: new.clone(),
+                },
                 false,
                 "`supervisor release 1.0.7`",
+            ),
+            (
+                Request::Rollback,
+                Effect::FormerKeptDying { version: new },
+                false,
+                "it kept dying; `supervisor release 1.0.7`",
             ),
             (
                 release(),

@@ -96,7 +96,7 @@ impl Judge {
     }
 
     /// How far a version may come.
-    fn trust(&self, version: &str) -> Option<Trust> {
+    pub(super) fn trust(&self, version: &str) -> Option<Trust> {
         self.versions.get(version).copied()
     }
 

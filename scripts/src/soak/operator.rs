@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::SoakError;
 use super::lane::Lane;
-use super::plan::{Deed, Wish};
+use super::plan::{Deed, Trust, Wish};
 use crate::bench::live::stopped;
 use crate::judge::Violation;
 
@@ -197,7 +197,10 @@ impl Lane {
         let version = self.failed.as_ref().map(|it| it.image.version.clone());
         let mut words = wish.words().to_vec();
         if wish == Wish::Release {
-            let Some(version) = &version else {
+            // Whoever lets in what kept dying may go back to it, and would deserve what comes of that.
+            let version = version.as_deref();
+            let Some(version) = version.filter(|it| self.judge.trust(it) != Some(Trust::Late))
+            else {
                 return Ok(false);
             };
             words.push(version);

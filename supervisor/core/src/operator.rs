@@ -167,6 +167,11 @@ pub enum Effect {
         /// Which.
         version: Version,
     },
+    /// The version before was taken back because it kept dying.
+    FormerKeptDying {
+        /// Which.
+        version: Version,
+    },
     /// The version may be taken again.
     Released {
         /// How many tries its builds are given back.

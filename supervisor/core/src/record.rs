@@ -157,6 +157,9 @@ pub struct Strike {
     pub version: Version,
     /// How many times it was started.
     pub starts: u32,
+    /// Was it trusted, and taken back because it kept dying?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept_dying: bool,
 }
 
 /// An outcome the cloud has not been told for certain.

@@ -155,6 +155,7 @@ impl Ledger {
                 digests: digests.to_vec(),
                 version: slot.version.clone(),
                 starts: 0,
+                kept_dying: false,
             },
             |at| strikes.remove(at),
         );
@@ -170,6 +171,21 @@ impl Ledger {
             strikes.remove(0);
         }
         starts
+    }
+
+    /// What is remembered against the build in this slot is that it kept dying after it was trusted.
+    pub fn condemn(&mut self, slot: &Slot) {
+        let strikes = &mut self.record.strikes;
+        if let Some(strike) = strikes.iter_mut().find(|it| it.sha256 == slot.sha256) {
+            strike.kept_dying = true;
+        }
+    }
+
+    /// Was the build in this slot taken back because it kept dying, and has it not proved itself since?
+    #[must_use]
+    pub fn kept_dying(&self, slot: &Slot) -> bool {
+        let mut strikes = self.record.strikes.iter();
+        strikes.any(|strike| strike.sha256 == slot.sha256 && strike.kept_dying)
     }
 
     /// One try of the build in this slot was not used.

@@ -137,6 +137,7 @@ impl Update {
         let now = hands.scene.now.ticks;
         hands.crew.keep(Some(back.clone()), Cause::RollBack, now);
         hands.ledger.spend(&bad, &[]);
+        hands.ledger.condemn(&bad);
         let why = "it kept dying soon after it was trusted".to_owned();
         let outcome = Outcome::NotProved { why };
         self.save_regret(Regretting::new(bad, back, outcome), hands);

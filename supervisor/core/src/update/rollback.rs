@@ -26,6 +26,11 @@ impl Update {
             let version = back.version;
             return Effect::FormerQuarantined { version };
         }
+        // What it died of is still there, and nothing would take it back a second time.
+        if hands.ledger.kept_dying(&back) {
+            let version = back.version;
+            return Effect::FormerKeptDying { version };
+        }
         hands.told.push(Told::Regret(format!(
             "an operator goes back from version {} to version {}",
             bad.version, back.version

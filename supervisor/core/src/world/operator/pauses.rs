@@ -167,6 +167,7 @@ fn a_pause_or_a_cancel_gives_back_no_try_that_an_earlier_start_has_cost() {
                 digests: Vec::new(),
                 version: bad.version,
                 starts: 1,
+                kept_dying: false,
             });
             let mut world = World::boot(durable, &policy);
             until_phase(&mut world, "keeping");

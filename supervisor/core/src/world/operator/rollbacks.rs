@@ -43,6 +43,27 @@ fn a_rollback_at_rest_lets_the_worker_hand_over_and_keeps_the_version_away_until
 }
 
 #[test]
+fn a_version_taken_back_because_it_kept_dying_is_not_gone_back_to_before_a_release() {
+    let mut world = World::boot(World::offered(Behaviour::DieLater), &Policy::default());
+    until_phase(&mut world, "regretting");
+    world.rest(&["1.0.0"]);
+    let dying = || Effect::FormerKeptDying {
+        version: version("1.0.7"),
+    };
+    assert_eq!(world.wish(&Request::Rollback), (dying(), true));
+    world.power_cut();
+    world.rest(&["1.0.0"]);
+    assert_eq!(world.wish(&Request::Rollback), (dying(), true));
+    let released = world.wish(&Request::Release(version("1.0.7"))).0;
+    assert_eq!(released, Effect::Released { tries: 2 });
+    let back = Effect::RollsBack {
+        from: version("1.0.0"),
+        to: version("1.0.7"),
+    };
+    assert_eq!(world.wish(&Request::Rollback), (back, true));
+}
+
+#[test]
 fn a_rollback_works_from_a_worker_that_is_hung_dying_or_keeps_its_state_to_itself() {
     let alive = |world: &World| world.processes.iter().find(|it| it.1.alive).map(|it| *it.0);
     for how in ["hung", "dead", "keeps", "starting"] {
