@@ -174,7 +174,7 @@ fn parse(file: &Path, text: &str, environment: &dyn Fn(&str) -> Option<String>) 
 
     let mut section = reading.section("state");
     let state = folder.join(section.or("dir", "state".to_owned()));
-    worker.home = Layout::of(&state).home();
+    worker.home = home(&state);
     policy.checkpoint_every = positive(&mut section, "checkpoint_every_s", policy.checkpoint_every);
     section.end();
 
@@ -343,6 +343,12 @@ fn worker(reading: &mut Reading<'_>, policy: &mut Policy) -> Worker {
     policy.respawn_calm = section.or("respawn_calm_s", policy.respawn_calm);
     section.end();
     worker
+}
+
+/// As a whole path: what is relative is so to this process, and not to the worker.
+fn home(state: &Path) -> PathBuf {
+    let whole = std::path::absolute(state).unwrap_or_else(|_| state.to_owned());
+    Layout::of(&whole).home()
 }
 
 fn level(section: &mut Section<'_, '_>) -> LevelFilter {

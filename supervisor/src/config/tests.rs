@@ -446,3 +446,12 @@ fn a_secret_that_others_may_read_is_refused_wherever_it_lies() {
     set_mode(&case.file(), 0o644);
     assert!(load(&case.file(), &nothing).config.is_ok());
 }
+
+#[test]
+fn a_workers_own_folder_is_named_by_its_whole_path() {
+    let home = home(Path::new("state"));
+    assert!(
+        home.is_absolute() && home.ends_with("state/home"),
+        "{home:?}"
+    );
+}
