@@ -140,6 +140,7 @@ pub(crate) enum ServiceError {
     #[error("{0}: this takes the rights of {ADMINISTRATOR}")]
     Denied(String),
     /// A definition could not be written, read or removed.
+    #[cfg(not(windows))]
     #[error("`{0}` cannot be changed")]
     File(PathBuf, #[source] io::Error),
     /// What asks the system is not there.

@@ -94,6 +94,7 @@ impl Manifest {
     }
 
     /// The paths of all files.
+    #[cfg(unix)]
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         let listed = self.others.iter().chain([&self.program]);
         listed.map(|it| it.path.as_path())
