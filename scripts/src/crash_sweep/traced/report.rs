@@ -10,6 +10,9 @@ use super::deed::Deed;
 use super::point::{Case, History, Point};
 use crate::paint;
 
+/// Every how many points it is told how far it is, where nothing can be shown in place.
+const LINE_EVERY: u64 = 250;
+
 /// How many of the last lines of a log are shown.
 const SHOWN_LINES: usize = 60;
 
@@ -123,7 +126,14 @@ impl Report {
 
     fn progress(&self) {
         let done = self.numbers.points + self.numbers.unreached;
-        if !stderr().is_terminal() || self.todo == 0 {
+        if self.todo == 0 {
+            return;
+        }
+        if !stderr().is_terminal() {
+            if done.is_multiple_of(LINE_EVERY) {
+                let broken = self.numbers.violations;
+                self.say(&format!("{done} of {}, {broken} laws broken", self.todo));
+            }
             return;
         }
         let percent = u8::try_from(done * 100 / self.todo).unwrap_or(100);
