@@ -54,8 +54,8 @@ impl Lane {
         let offered = self.offer(&plan, round)?;
         let begun = Instant::now();
         for step in later {
-            while begun.elapsed() < step.at {
-                std::thread::sleep((step.at - begun.elapsed()).min(LOOK));
+            while let Some(wait) = left(begun.elapsed(), step.at) {
+                std::thread::sleep(wait);
                 if let Some(broken) = self.ended()? {
                     return Ok(vec![broken]);
                 }
@@ -291,6 +291,12 @@ impl Lane {
     }
 }
 
+/// How long to sleep before the next look, on the way to a moment; nothing once it has come.
+fn left(elapsed: Duration, at: Duration) -> Option<Duration> {
+    let left = at.checked_sub(elapsed).filter(|left| !left.is_zero());
+    left.map(|left| left.min(LOOK))
+}
+
 /// What a look finds.
 enum Look {
     /// Everything is at rest: the status, and the platform's task in it.
@@ -299,4 +305,19 @@ enum Look {
     Unrest(String),
     /// It never will be.
     Broken(Violation),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_that_passes_while_it_is_looked_at_has_come() {
+        let ms = Duration::from_millis;
+        assert_eq!(left(ms(0), ms(500)), Some(LOOK));
+        assert_eq!(left(ms(490), ms(500)), Some(ms(10)));
+        for elapsed in [500, 501, 9000] {
+            assert_eq!(left(ms(elapsed), ms(500)), None);
+        }
+    }
 }
