@@ -25,9 +25,9 @@ use crate::workspace::{Workspace, WorkspaceError};
 /// How to try the core.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Only the mistakes whose names have these words in them
+    /// Only the mistakes whose names have these words in them; may be said several times
     #[arg(long, value_name = "NAME")]
-    only: Option<String>,
+    only: Vec<String>,
     /// Say which mistakes there are, and make none
     #[arg(long)]
     list: bool,
@@ -114,7 +114,7 @@ impl MutantsError {
 /// # Errors
 /// When the table does not fit the core, the core cannot be built or tried, or it does not hold as it is.
 pub(crate) fn mutants(args: &Args) -> Result<bool, crate::Error> {
-    let chosen = chosen(args.only.as_deref())?;
+    let chosen = chosen(&args.only)?;
     if args.list {
         for mutant in &chosen {
             println!("{mutant}");
@@ -128,17 +128,23 @@ pub(crate) fn mutants(args: &Args) -> Result<bool, crate::Error> {
     Ok(found.all_caught())
 }
 
-/// The mistakes that were asked for.
-fn chosen(only: Option<&str>) -> Result<Vec<&'static Mutant>, crate::Error> {
-    let words = only.unwrap_or_default().to_lowercase();
-    let named = |mutant: &&Mutant| mutant.name.to_lowercase().contains(&words);
-    let chosen: Vec<_> = MUTANTS.iter().filter(named).collect();
-    match chosen.is_empty() {
-        false => Ok(chosen),
-        true => Err(crate::Error::Usage(format!(
+/// The mistakes that were asked for: without a word, all.
+fn chosen(only: &[String]) -> Result<Vec<&'static Mutant>, crate::Error> {
+    let named = |words: &String, mutant: &Mutant| {
+        let name = mutant.name.to_lowercase();
+        name.contains(&words.to_lowercase())
+    };
+    if let Some(words) = only
+        .iter()
+        .find(|words| !MUTANTS.iter().any(|mutant| named(words, mutant)))
+    {
+        return Err(crate::Error::Usage(format!(
             "name a mistake: none has `{words}` in it; `cargo xtask mutants --list` says which there are"
-        ))),
+        )));
     }
+    let is_meant =
+        |mutant: &&Mutant| only.is_empty() || only.iter().any(|words| named(words, mutant));
+    Ok(MUTANTS.iter().filter(is_meant).collect())
 }
 
 fn run(chosen: &[&'static Mutant], json: bool) -> Result<report::All, MutantsError> {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::MutantsError;
 use super::table::Mutant;
+use crate::bench::live::stopped;
 use crate::workspace::Workspace;
 
 /// Folders that are no sources.
@@ -76,6 +77,10 @@ impl Drop for Copy {
     fn drop(&mut self) {
         // What cannot be removed now is removed by the next run, which says so if it cannot either.
         let _ = self.remove();
+        if stopped().is_err() {
+            // A compiler that was ended in the middle may leave what it cannot link the next time.
+            let _ = fs::remove_dir_all(self.target.join("debug").join("incremental"));
+        }
     }
 }
 

@@ -118,7 +118,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         self.advance(hands);
         hands.ledger.save(hands.scene.out);",
         laws: &["tries_bounded"],
-        tests: &[CUTS, ONE_FAULT],
+        tests: &[BAD, CUTS],
     },
     Mutant {
         name: "a try that was spent is forgotten when the next one is",
@@ -126,7 +126,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         from: "strike.starts = strike.starts.saturating_add(1);",
         to: "strike.starts = 1;",
         laws: &["tries_bounded"],
-        tests: &[CUTS, ONE_FAULT],
+        tests: &[BAD, CUTS],
     },
     Mutant {
         name: "a build that used up its tries is started once more",
@@ -134,7 +134,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         from: "if starts >= hands.scene.policy.tries {",
         to: "if starts > hands.scene.policy.tries {",
         laws: &["tries_bounded"],
-        tests: &[CUTS, ONE_FAULT],
+        tests: &[BAD, CUTS],
     },
     Mutant {
         name: "a bad build's tries are given back when its update has ended",

@@ -72,11 +72,16 @@ fn no_two_mistakes_have_one_name() {
 
 #[test]
 fn a_mistake_is_chosen_by_words_of_its_name() {
-    let chosen = super::chosen(Some("Healthy SECONDS")).expect("there is one");
-    assert_eq!(chosen.len(), 1);
+    let chosen = |words: &[&str]| {
+        let words: Vec<String> = words.iter().map(|&it| it.to_owned()).collect();
+        super::chosen(&words).map(|chosen| chosen.len())
+    };
+    assert_eq!(chosen(&["Healthy SECONDS"]).expect("there is one"), 1);
+    let two = chosen(&["healthy seconds", "is never quarantined"]);
+    assert_eq!(two.expect("there are two"), 2);
     assert!(matches!(
-        super::chosen(Some("no such mistake")),
+        chosen(&["healthy seconds", "no such mistake"]),
         Err(crate::Error::Usage(_))
     ));
-    assert_eq!(super::chosen(None).expect("all").len(), MUTANTS.len());
+    assert_eq!(chosen(&[]).expect("all"), MUTANTS.len());
 }

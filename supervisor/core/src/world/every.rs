@@ -5,7 +5,7 @@
 //! are power cuts. `WORLD=nightly` has every two for every kind of version, and every two at every single moment. Each part prints its
 //! histories and states, and with `WORLD_COUNTS=<file>` adds a line of JSON to that file.
 
-use std::{io::Write as _, time::Instant};
+use std::{fs::File, io::Write as _, path::PathBuf, time::Instant};
 
 use super::{
     Behaviour,
@@ -36,14 +36,22 @@ struct Part {
     name: &'static str,
     begun: Instant,
     count: Count,
+    /// Where its line of JSON goes: opened first, because a wrong path is not to be found out after half an hour.
+    counts: Option<File>,
 }
 
 impl Part {
     fn begin(name: &'static str) -> Self {
+        let path = std::env::var_os("WORLD_COUNTS").map(PathBuf::from);
+        let counts = path.map(|path| {
+            let file = File::options().append(true).create(true).open(&path);
+            file.unwrap_or_else(|why| panic!("WORLD_COUNTS, `{}`: {why}", path.display()))
+        });
         Self {
             name,
             begun: Instant::now(),
             count: Count::default(),
+            counts,
         }
     }
 
@@ -57,15 +65,12 @@ impl Part {
         let (name, seconds) = (self.name, self.begun.elapsed().as_secs_f64());
         let Count { states, histories } = self.count;
         println!("{name}: {histories} histories through {states} states in {seconds:.1} s");
-        if let Some(path) = std::env::var_os("WORLD_COUNTS") {
+        if let Some(mut counts) = self.counts {
             let line = serde_json::json!({
                 "part": name, "states": states, "histories": histories, "seconds": seconds,
             });
-            let file = std::fs::File::options()
-                .append(true)
-                .create(true)
-                .open(path);
-            writeln!(file.unwrap(), "{line}").unwrap();
+            // In one piece, because several parts may end at once.
+            counts.write_all(format!("{line}\n").as_bytes()).unwrap();
         }
         assert!(histories >= least, "only {histories} histories");
     }

@@ -152,6 +152,7 @@ impl Walk {
         let Some(why) = why else {
             return Verdict::Held;
         };
+        let why = plain(&why).to_owned();
         let law = law_of(&why).map(str::to_owned);
         let at = world.now;
         Verdict::Broke {
@@ -162,6 +163,16 @@ impl Walk {
             why,
         }
     }
+}
+
+/// What was said, without the words by which an assertion that compares begins.
+fn plain(why: &str) -> &str {
+    let compared = [
+        "assertion `left == right` failed: ",
+        "assertion `left != right` failed: ",
+    ];
+    let rest = compared.iter().find_map(|words| why.strip_prefix(words));
+    rest.unwrap_or(why)
 }
 
 /// The law this is said of: its name and a colon come first.
@@ -222,6 +233,8 @@ fn the_verdict_on_a_walk_names_the_law_and_the_step() {
         );
     }
     assert_eq!(law_of("told_truth: job 3 ends twice"), Some("told_truth"));
+    let compared = broken_by(|| assert_eq!(1, 2, "one_active: a worker and another")).unwrap();
+    assert_eq!(law_of(plain(&compared)), Some("one_active"));
     assert_eq!(law_of("index out of bounds: the len is 3"), None);
     assert_eq!(law_of("nothing"), None);
 }
