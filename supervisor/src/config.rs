@@ -2,10 +2,12 @@
 //!
 //! All faults are found in one reading, each with file, line, key and the next step. Relative paths in the file are relative to the
 //! file, so that the supervisor may be started from anywhere. The secret may come from the environment or from a file of its
-//! own, and wherever it lies in a file, that file must be private.
+//! own, and wherever it lies in a file, that file must be private. A configuration that cannot be used gives way to the last one that
+//! could (see the module `last_good`).
 
 mod account;
 mod cloud;
+pub(crate) mod last_good;
 mod limits;
 mod maintenance;
 mod reading;
@@ -116,6 +118,9 @@ pub(crate) struct Worker {
     pub(crate) home: PathBuf,
 }
 
+/// How a variable of the environment is looked up.
+pub(crate) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
+
 /// What a reading gave: every setting found, and either a configuration or the faults.
 pub(crate) struct Loaded {
     /// Each setting and where it came from.
@@ -126,17 +131,20 @@ pub(crate) struct Loaded {
     pub(crate) has_worker_user: bool,
     /// The configuration, or all that is wrong with it.
     pub(crate) config: Result<Config, Vec<Fault>>,
+    /// What was read.
+    pub(crate) text: String,
 }
 
 /// Reads the configuration.
-pub(crate) fn load(file: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Loaded {
+pub(crate) fn load(file: &Path, environment: Environment<'_>) -> Loaded {
     match read(file) {
-        Ok(text) => parse(file, &text, environment),
+        Ok(text) => parse(file, file, text, environment),
         Err(fault) => Loaded {
             effective: Vec::new(),
             state: None,
             has_worker_user: false,
             config: Err(vec![fault]),
+            text: String::new(),
         },
     }
 }
@@ -162,9 +170,10 @@ fn read(file: &Path) -> Result<String, Fault> {
     std::fs::read_to_string(file).map_err(told)
 }
 
-fn parse(file: &Path, text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Loaded {
+/// Reads a text that was found at `place` as the configuration `file`, to which its paths are relative.
+fn parse(file: &Path, place: &Path, text: String, environment: Environment<'_>) -> Loaded {
     let folder = file.parent().unwrap_or(Path::new("."));
-    let mut reading = Reading::new(file, text);
+    let mut reading = Reading::new(place, &text);
     let torn = !reading.faults.is_empty();
     let mut policy = Policy::default();
 
@@ -207,6 +216,7 @@ fn parse(file: &Path, text: &str, environment: &dyn Fn(&str) -> Option<String>) 
         state: known,
         has_worker_user,
         config,
+        text,
     }
 }
 

@@ -28,7 +28,7 @@ use worker_link::endpoint::Guest;
 
 use crate::{
     cli::{Action, Cli},
-    config::{Config, Loaded},
+    config::{Config, Loaded, last_good},
     drivers::{
         MOST_EVENTS, chain,
         clock::Clock,
@@ -67,11 +67,44 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let loaded = config::load(&cli.config, &|name| std::env::var(name).ok());
-    carry_out(cli.action, &cli.config, loaded).into()
+    let environment = |name: &str| std::env::var(name).ok();
+    let mut loaded = config::load(&cli.config, &environment);
+    let mut fallen_back = None;
+    if falls_back(&cli.action) {
+        (loaded, fallen_back) = last_good::or_last_good(&cli.config, loaded, &environment);
+    }
+    let start = Start {
+        text: std::mem::take(&mut loaded.text),
+        kept: last_good::place(&cli.config, &environment),
+        fallen_back,
+    };
+    carry_out(cli.action, &cli.config, loaded, start).into()
 }
 
-fn carry_out(action: Action, file: &Path, loaded: Loaded) -> Exit {
+/// What a supervisor that starts knows about the configuration it starts on.
+struct Start {
+    /// Its text.
+    text: String,
+    /// Where it is kept for worse days.
+    kept: Option<std::path::PathBuf>,
+    /// Why it is an older one that was kept.
+    fallen_back: Option<String>,
+}
+
+/// Does this go on with the last good configuration where the given one cannot be used? Whoever asks must find the supervisor that runs
+/// on it; whoever changes something is told first.
+fn falls_back(action: &Action) -> bool {
+    match action {
+        Action::CheckConfig | Action::Install { .. } => false,
+        #[cfg(windows)]
+        Action::Service(service) => matches!(service.deed, service::Deed::Run),
+        #[cfg(not(windows))]
+        Action::Service(_) => false,
+        _ => true,
+    }
+}
+
+fn carry_out(action: Action, file: &Path, loaded: Loaded, start: Start) -> Exit {
     if matches!(action, Action::CheckConfig) {
         say(&show::settings(&loaded.effective));
     }
@@ -100,8 +133,10 @@ fn carry_out(action: Action, file: &Path, loaded: Loaded) -> Exit {
         }
         #[cfg(windows)]
         (Action::Service(service), _) if matches!(service.deed, service::Deed::Run) => {
-            let served =
-                service::serve::serve(&service.name, Box::new(move |asked| serve(loaded, asked)));
+            let served = service::serve::serve(
+                &service.name,
+                Box::new(move |asked| serve(loaded, start, asked)),
+            );
             return told(served.map_err(|why| unserved(&why)));
         }
         (Action::Service(service), _) => {
@@ -151,7 +186,10 @@ fn carry_out(action: Action, file: &Path, loaded: Loaded) -> Exit {
             if !config.fetch.vouching.require_signature {
                 tracing::warn!("{}", show::UNSIGNED);
             }
-            on_runtime(run(config, None))
+            if let Some(word) = &start.fallen_back {
+                tracing::error!("the supervisor {word}");
+            }
+            on_runtime(run(config, start, None))
         }
     })
 }
@@ -293,7 +331,7 @@ async fn hand_over(state: &Path, file: LocalFile, now: bool, json: bool) -> Resu
 
 /// Runs as a service of Windows, whose wishes come over this queue and whose words go into the log file.
 #[cfg(windows)]
-fn serve(loaded: Loaded, asked: mpsc::Receiver<()>) -> Exit {
+fn serve(loaded: Loaded, start: Start, asked: mpsc::Receiver<()>) -> Exit {
     if let Some(state) = &loaded.state {
         // What is wrong with the folder is told when it is opened.
         let _ = std::fs::create_dir_all(state);
@@ -313,7 +351,10 @@ fn serve(loaded: Loaded, asked: mpsc::Receiver<()>) -> Exit {
     if !config.fetch.vouching.require_signature {
         tracing::warn!("{}", show::UNSIGNED);
     }
-    match on_runtime(run(config, Some(asked))) {
+    if let Some(word) = &start.fallen_back {
+        tracing::error!("the supervisor {word}");
+    }
+    match on_runtime(run(config, start, Some(asked))) {
         Ok(()) => Exit::Done,
         Err(failure) => {
             tracing::error!("{}", failure.text);
@@ -323,10 +364,15 @@ fn serve(loaded: Loaded, asked: mpsc::Receiver<()>) -> Exit {
 }
 
 /// Runs until a wish to end comes: of the system, or over this queue.
-async fn run(config: Config, asked: Option<mpsc::Receiver<()>>) -> Result<(), Failure> {
+async fn run(
+    config: Config,
+    start: Start,
+    asked: Option<mpsc::Receiver<()>>,
+) -> Result<(), Failure> {
     let mut notify = Notify::from_env(&|name| std::env::var_os(name));
     tokio::spawn(keep_a_thread());
     let (state, contents) = State::open(&config.state).map_err(|why| unopened(&why))?;
+    let fallen_back = start.fallen_back.clone();
     let Contents {
         record,
         slots,
@@ -348,12 +394,8 @@ async fn run(config: Config, asked: Option<mpsc::Receiver<()>>) -> Result<(), Fa
         user: account.user,
         group: account.group,
     });
-    let link =
-        Link::listen(&layout.link(), heartbeat, guest, events.clone()).map_err(|why| Failure {
-            exit: Exit::Unexpected,
-            text: format!("failed to {}", chain(&why)),
-        })?;
-    let control = Control::listen(&layout, events.clone()).map_err(|why| unexpected(&why))?;
+    let link = Link::listen(&layout.link(), heartbeat, guest, events.clone());
+    let control = Control::listen(&layout, fallen_back, events.clone());
     let wishes = match asked {
         Some(asked) => asked,
         None => wishes().map_err(|why| unexpected(&why))?,
@@ -386,6 +428,7 @@ async fn run(config: Config, asked: Option<mpsc::Receiver<()>>) -> Result<(), Fa
         control,
         layout,
     };
+    keep_configuration(start);
     let ended = reactor::run(
         &mut agent,
         clock,
@@ -408,6 +451,25 @@ async fn run(config: Config, asked: Option<mpsc::Receiver<()>>) -> Result<(), Fa
             text: "ended without stopping the worker in order".to_owned(),
         }),
     }
+}
+
+/// A configuration that got a supervisor as far as this is kept, unless it is one that was kept already.
+fn keep_configuration(start: Start) {
+    let Start {
+        text,
+        kept: Some(place),
+        fallen_back: None,
+    } = start
+    else {
+        return;
+    };
+    tokio::task::spawn_blocking(move || {
+        if let Err(why) = last_good::keep(&place, &text) {
+            tracing::warn!(
+                "no copy of the configuration could be kept for the day it is damaged: {why}"
+            );
+        }
+    });
 }
 
 /// Keeps a thread at hand for what blocks. When the system has no thread to give, the runtime does with those it has; when it has none, it

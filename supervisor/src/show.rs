@@ -109,6 +109,9 @@ pub(crate) fn status(status: &Status, supervisor: &Footprint) -> String {
     }
     let own = footprint(supervisor.memory_bytes, supervisor.cpu_permille);
     rows.push(("supervisor", format!("process {}{own}", supervisor.pid)));
+    if let Some(word) = &supervisor.configuration {
+        rows.push(("configuration", coloured(word, false)));
+    }
     table(&rows)
 }
 

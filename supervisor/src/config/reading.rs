@@ -131,6 +131,11 @@ pub(crate) struct Found<T> {
 }
 
 impl Section<'_, '_> {
+    /// The file it stands in.
+    pub(crate) fn file(&self) -> &Path {
+        self.reading.file
+    }
+
     /// A setting with a default.
     pub(crate) fn or<T: Form>(&mut self, key: &'static str, default: T) -> T {
         self.or_where(key, default, T::DEMAND, |_| true)

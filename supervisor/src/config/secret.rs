@@ -19,7 +19,8 @@ pub(super) fn read(
     let path = section.text("device_secret_file");
     // Wherever it is used from in the end: a secret that lies open must not lie open.
     if let Some(found) = &plain {
-        private(section, "device_secret", Some(found.line), file);
+        let place = section.file().to_owned();
+        private(section, "device_secret", Some(found.line), &place);
     }
     let (key, text, origin) = match (environment(SECRET_VARIABLE), plain, path) {
         (Some(text), _, _) => (

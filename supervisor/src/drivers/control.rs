@@ -2,7 +2,7 @@
 //!
 //! It listens under a fresh name in the private state folder and writes that name into a file there, so that `status` finds it on
 //! every system by the state folder alone. Whoever may read that folder may ask; nothing asked here changes anything without
-//! the brain.
+//! the brain. A socket that cannot be made is tried again for as long as the supervisor runs: the worker does not need it.
 
 #[cfg(test)]
 mod tests;
@@ -54,6 +54,9 @@ const LIMIT: Duration = Duration::from_secs(1);
 /// The pause after the system failed to accept, so that a lasting failure does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// The first and the longest pause between two tries to make the socket.
+const LISTEN_PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
+
 /// A line of answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -100,28 +103,29 @@ struct Desk {
 #[derive(Debug)]
 struct Shared {
     host: Host,
+    /// Why the supervisor does not run on the configuration it was given.
+    fallen_back: Option<String>,
     next: u64,
     asked: HashMap<u64, oneshot::Sender<Answer>>,
 }
 
 impl Control {
-    /// Listens, and leaves word where.
-    pub(crate) fn listen(layout: &Layout, events: Events) -> io::Result<Self> {
-        let endpoint = Endpoint::listen(&layout.control())?;
-        word::leave(&layout.control_address(), endpoint.address())?;
+    /// Listens, and leaves word where. `fallen_back` says why the supervisor does not run on the configuration it was given.
+    pub(crate) fn listen(layout: &Layout, fallen_back: Option<String>, events: Events) -> Self {
         let desk = Desk {
             shared: Arc::new(Mutex::new(Shared {
                 host: Host::new(),
+                fallen_back,
                 next: 0,
                 asked: HashMap::new(),
             })),
             events,
         };
-        tokio::spawn(desk.clone().receive(endpoint));
-        Ok(Self {
+        tokio::spawn(desk.clone().attend(open(layout), layout.clone()));
+        Self {
             desk,
             layout: layout.clone(),
-        })
+        }
     }
 
     /// Answers somebody; one who no longer waits is forgotten.
@@ -132,7 +136,8 @@ impl Control {
         };
         let answer = match reply {
             Reply::Status(mut status) => {
-                let supervisor = shared.host.look(&mut status);
+                let mut supervisor = shared.host.look(&mut status);
+                supervisor.configuration.clone_from(&shared.fallen_back);
                 Answer::Status { status, supervisor }
             }
             Reply::Update(update) => Answer::Update { update },
@@ -150,7 +155,29 @@ impl Drop for Control {
     }
 }
 
+fn open(layout: &Layout) -> io::Result<Endpoint> {
+    let endpoint = Endpoint::listen(&layout.control())?;
+    word::leave(&layout.control_address(), endpoint.address())?;
+    Ok(endpoint)
+}
+
 impl Desk {
+    async fn attend(self, mut opened: io::Result<Endpoint>, layout: Layout) {
+        let [mut pause, longest] = LISTEN_PAUSES;
+        loop {
+            match opened {
+                Ok(endpoint) => return self.receive(endpoint).await,
+                Err(why) => tracing::error!(
+                    "nobody can ask this supervisor anything: `{}`: {why}; it is tried again in {pause:?}",
+                    layout.control().display()
+                ),
+            }
+            tokio::time::sleep(pause).await;
+            pause = longest.min(pause * 2);
+            opened = open(&layout);
+        }
+    }
+
     async fn receive(self, endpoint: Endpoint) {
         let places = Arc::new(Semaphore::new(MOST_ASKERS));
         while let Ok(place) = Arc::clone(&places).acquire_owned().await {

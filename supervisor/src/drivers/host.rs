@@ -25,7 +25,7 @@ pub(crate) fn boot() -> Option<Boot> {
 }
 
 /// The supervisor's own footprint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub(crate) struct Footprint {
     /// Its process id.
@@ -34,6 +34,8 @@ pub(crate) struct Footprint {
     pub(crate) memory_bytes: Option<u64>,
     /// Its processor time in permille of one core since the last look.
     pub(crate) cpu_permille: Option<u32>,
+    /// Why it does not run on the configuration it was given; missing if it does.
+    pub(crate) configuration: Option<String>,
 }
 
 /// Looks processes up; remembers the last look, as processor time is told per span.
@@ -83,6 +85,7 @@ impl Host {
             pid: own,
             memory_bytes: found.map(|(memory, _)| memory),
             cpu_permille: found.and_then(|(_, cpu)| cpu),
+            configuration: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use super::*;
 fn listening(root: &Path) -> (Control, Layout, mpsc::Receiver<Event>) {
     let layout = Layout::make(root).unwrap();
     let (events, happened) = mpsc::channel(8);
-    let control = Control::listen(&layout, events).unwrap();
+    let control = Control::listen(&layout, None, events);
     (control, layout, happened)
 }
 
@@ -82,6 +82,32 @@ async fn without_a_supervisor_the_answer_is_what_to_do() {
     fs::write(layout.control_address(), format!("{address}-gone")).unwrap();
     let error = ask(&layout, &Request::Status).await.unwrap_err();
     assert!(matches!(error, AskError::Nobody(_)), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_that_cannot_be_made_is_tried_again_until_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = Layout::make(folder.path()).unwrap();
+    fs::write(layout.control(), "in the way").unwrap();
+    let (events, mut happened) = mpsc::channel(8);
+    let word = Some("runs on the last good copy".to_owned());
+    let control = Control::listen(&layout, word.clone(), events);
+    // Longer than the longest pause: time goes by itself here.
+    tokio::time::sleep(LISTEN_PAUSES[1] * 3).await;
+    assert!(!layout.control_address().exists());
+    fs::remove_file(layout.control()).unwrap();
+    while !layout.control_address().exists() {
+        tokio::time::sleep(LISTEN_PAUSES[0]).await;
+    }
+    tokio::time::resume();
+    let (answer, ()) = tokio::join!(
+        ask(&layout, &Request::Status),
+        answer_one(&control, &mut happened, Status::default())
+    );
+    let Answer::Status { supervisor, .. } = answer.unwrap() else {
+        panic!("no status");
+    };
+    assert_eq!(supervisor.configuration, word);
 }
 
 #[tokio::test]

@@ -25,6 +25,8 @@ mod downgrade;
 #[cfg(test)]
 mod health;
 #[cfg(test)]
+mod last_good;
+#[cfg(test)]
 mod local;
 #[cfg(test)]
 mod model;

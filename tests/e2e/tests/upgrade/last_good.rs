@@ -1,0 +1,138 @@
+//! A configuration that is damaged after a good start: the device runs on the last good copy, is in reach, and says so.
+
+use std::{fs, path::PathBuf};
+
+use cloud_emulator::TaskState;
+use e2e::{Stand, Supervisor, only_here, until};
+
+/// Wrong usage or configuration.
+const USAGE: Option<i32> = Some(2);
+
+fn copy(stand: &Stand) -> PathBuf {
+    stand.path("hotplate.toml.last-good")
+}
+
+/// A start on this configuration has left a copy of it.
+#[track_caller]
+fn is_kept(stand: &Stand) {
+    let given = fs::read_to_string(stand.config()).unwrap();
+    until("the copy", || match fs::read_to_string(copy(stand)) {
+        Ok(text) if text == given => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+}
+
+/// A device that ran well once, and is down.
+#[track_caller]
+fn ran_once() -> Stand {
+    let stand = Stand::new();
+    let supervisor = stand.run_with(&stand.good("1.0.0"));
+    is_kept(&stand);
+    drop(supervisor);
+    stand
+}
+
+/// Its worker runs, it is connected, and it says what is wrong with the configuration wherever somebody looks.
+#[track_caller]
+fn runs_on_the_copy<'s>(stand: &'s Stand, word: &str) -> Supervisor<'s> {
+    let checked = stand.cli(&["check-config"]);
+    assert_eq!(checked.code, USAGE, "{checked:?}");
+    assert!(checked.stderr.contains(word), "{word}: {checked:?}");
+    let supervisor = stand.run();
+    let status = supervisor.await_rest("1.0.0");
+    let told = status["supervisor"]["configuration"].as_str();
+    let is_told = |text: &str| text.contains("last good copy") && text.contains(word);
+    assert!(told.is_some_and(is_told), "{word}: {status}");
+    let table = stand.cli(&["status"]).stdout;
+    assert!(is_told(&table), "{word}: {table}");
+    let line = supervisor.log.await_line("last good copy");
+    assert!(line.contains("ERROR") && is_told(&line), "{word}: {line}");
+    supervisor
+}
+
+#[test]
+fn a_configuration_torn_truncated_replaced_or_removed_costs_neither_the_worker_nor_the_link() {
+    let stand = ran_once();
+    let whole = fs::read(stand.config()).unwrap();
+    fs::write(stand.config(), &whole[..whole.len() / 2]).unwrap();
+    drop(runs_on_the_copy(&stand, "hotplate.toml"));
+    fs::write(stand.config(), b"").unwrap();
+    drop(runs_on_the_copy(&stand, "`cloud.product_key` is missing"));
+    fs::write(stand.config(), [0xff; 700]).unwrap();
+    drop(runs_on_the_copy(&stand, "cannot be read"));
+    fs::write(stand.config(), vec![b'#'; 70_000]).unwrap();
+    drop(runs_on_the_copy(&stand, "70000 bytes"));
+    fs::remove_file(stand.config()).unwrap();
+    drop(runs_on_the_copy(&stand, "cannot be read"));
+    fs::create_dir(stand.config()).unwrap();
+    let supervisor = runs_on_the_copy(&stand, "it is not a file");
+    // It is as good as any other.
+    stand.offer(&stand.good("1.0.7"));
+    stand.await_task(TaskState::Succeeded);
+    supervisor.await_rest("1.0.7");
+    drop(supervisor);
+    fs::remove_dir(stand.config()).unwrap();
+    fs::write(stand.config(), &whole).unwrap();
+    let supervisor = stand.run();
+    let status = supervisor.await_rest("1.0.7");
+    assert!(status["supervisor"]["configuration"].is_null(), "{status}");
+}
+
+#[test]
+fn a_word_that_is_wrong_in_a_configuration_is_told_and_does_not_stop_the_device() {
+    let mut stand = ran_once();
+    stand.set("update.colour", 1);
+    drop(runs_on_the_copy(&stand, "`update.colour` is unknown"));
+    let mut settings = stand.settings();
+    settings.unset("update.colour");
+    settings.set("update.tries", 7);
+    fs::write(stand.config(), settings.toml()).unwrap();
+    let supervisor = stand.run();
+    let status = supervisor.await_rest("1.0.0");
+    assert!(status["supervisor"]["configuration"].is_null(), "{status}");
+    // What it runs on now is what the next bad day finds.
+    is_kept(&stand);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_configuration_that_may_not_be_read_is_as_good_as_none() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    if !only_here("files have no mode there") {
+        return;
+    }
+    let stand = ran_once();
+    fs::set_permissions(stand.config(), fs::Permissions::from_mode(0)).unwrap();
+    if fs::read(stand.config()).is_ok() {
+        println!("left out, as nothing is hidden from this user");
+        return;
+    }
+    drop(runs_on_the_copy(&stand, "cannot be read"));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_copy_that_others_can_read_is_private_again_or_not_taken() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    if !only_here("files have no mode there") {
+        return;
+    }
+    let stand = ran_once();
+    let mode = || fs::metadata(copy(&stand)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(), 0o600);
+    let whole = fs::read(stand.config()).unwrap();
+    fs::remove_file(stand.config()).unwrap();
+    fs::set_permissions(copy(&stand), fs::Permissions::from_mode(0o644)).unwrap();
+    let ended = stand.cli(&["run"]);
+    assert_eq!(ended.code, USAGE, "{ended:?}");
+    assert!(ended.stderr.contains("others may read"), "{ended:?}");
+    fs::write(stand.config(), &whole).unwrap();
+    let supervisor = stand.run();
+    supervisor.await_rest("1.0.0");
+    until("a private copy", || match mode() {
+        0o600 => Ok(()),
+        mode => Err(format!("{mode:o}")),
+    });
+}
