@@ -67,3 +67,40 @@ fn a_version_that_keeps_dying_after_its_commit_is_taken_back_also_across_a_resta
         });
     }
 }
+
+#[test]
+fn a_worker_works_on_while_its_supervisor_stands_still_and_both_go_on_after_that() {
+    if !only_here("signals are") {
+        return;
+    }
+    let mut stand = Stand::new();
+    stand.set("worker.silence_limit_s", 1);
+    let journal = stand.misfit_journal_path("lives");
+    let orders = json!({ "version": "1.0.0", "journal": journal, "ticks": true, "raises": 3 });
+    let supervisor = stand.run_with(&stand.misfit(&orders));
+    let worker = supervisor.worker();
+    let turns = || {
+        let lives = stand.misfit_journal("lives");
+        lives.iter().filter(|it| it["event"] == "tick").count()
+    };
+    signal("-STOP", u64::from(supervisor.process()));
+    let since = std::time::Instant::now();
+    let before = turns();
+    // For longer than either side may be silent for: nobody is to blame for a supervisor that stands still.
+    stand.await_misfit("lives", "tick", before + 20);
+    e2e::until("more than the longest silence", || {
+        let stood = since.elapsed();
+        match stood.as_secs() {
+            0..3 => Err(format!("{stood:?}")),
+            _ => Ok(()),
+        }
+    });
+    stand.await_misfit("lives", "tick", turns() + 1);
+    signal("-CONT", u64::from(supervisor.process()));
+    let status = supervisor.await_rest("1.0.0");
+    assert_eq!(status["workers"][0]["pid"], worker, "{status}");
+    assert_eq!(status["respawns"], 0, "{status}");
+    stand.offer(&stand.good("1.0.1"));
+    stand.await_task(TaskState::Succeeded);
+    supervisor.await_rest("1.0.1");
+}

@@ -173,3 +173,28 @@ fn an_operator_who_brings_an_image_need_not_wait_for_the_device_to_consent() {
     assert!(ended.stdout.contains("waits neither"), "{ended:?}");
     supervisor.await_rest("1.0.7");
 }
+
+#[test]
+fn what_an_operator_brings_in_a_pause_outlasts_a_power_cut_and_begins_after_it() {
+    let stand = Stand::new();
+    let mut supervisor = stand.run_with(&stand.good("1.0.0"));
+    let paused = stand.cli(&["pause"]);
+    assert_eq!(paused.code, Some(0), "{paused:?}");
+    let image = stand.good("1.0.7");
+    sign(&stand, &image);
+    let ended = update(&stand, &image, &[]);
+    assert!(
+        ended.stdout.contains("after `supervisor resume`"),
+        "{ended:?}"
+    );
+    // What is asked for later is saved later: this one's answer comes when everything is on the disk.
+    let paused = stand.cli(&["pause", "--json"]);
+    assert!(paused.stdout.contains("\"on_disk\":true"), "{paused:?}");
+    supervisor.kill();
+    let supervisor = stand.run();
+    let status = supervisor.await_status("it waits", |status| status["waiting"] == "1.0.7");
+    assert_eq!(status["phase"], "idle", "{status}");
+    let resumed = stand.cli(&["resume"]);
+    assert_eq!(resumed.code, Some(0), "{resumed:?}");
+    supervisor.await_rest("1.0.7");
+}

@@ -41,6 +41,8 @@ mod outbox;
 #[cfg(test)]
 mod packages;
 #[cfg(test)]
+mod phases;
+#[cfg(test)]
 mod platform_key;
 #[cfg(test)]
 #[cfg(unix)]

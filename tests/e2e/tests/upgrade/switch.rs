@@ -1,6 +1,6 @@
 //! The switch from one worker to the next: nothing lost, nothing doubled, one after the other for as long as one likes.
 
-mod consent;
+pub(crate) mod consent;
 mod limits;
 mod state;
 

@@ -67,7 +67,7 @@ fn an_oven_with_its_door_open_puts_the_switch_off_and_says_why() {
 }
 
 /// A zone in which it is so many seconds before three o'clock.
-fn before_three(seconds: u64) -> String {
+pub(crate) fn before_three(seconds: u64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let of_day = now.as_secs() % 86_400;
     // POSIX counts what is to be added to local time: the other way round than everybody else.
