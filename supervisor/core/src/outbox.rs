@@ -6,7 +6,7 @@
 //! | outcomes of jobs | 32, oldest dropped and counted | kept, in order, also on the disk | QoS 1, until acknowledged |
 //! | refusals | 8, oldest dropped and counted | kept, in order | QoS 1, until acknowledged |
 //! | events | 128 and 512 KiB, oldest dropped and counted | kept, in order | QoS 1, until acknowledged, at most 20 a second |
-//! | progress | newest | newest | QoS 1, at most one per 5 % or second |
+//! | progress | newest | newest | QoS 1, at most one per 5 % or second, the first of a job when the outcomes before it are acknowledged |
 //! | properties | 256 names and 512 KiB, further ones dropped and counted | newest per name | QoS 0, at most ten messages a second |
 //!
 //! What was sent and not acknowledged when the connection ended is sent again after the next one; at most 16 messages are in that
@@ -289,7 +289,8 @@ impl Outbox {
     fn flush_progress(&mut self, now: Ticks, out: &mut Vec<Command>) {
         let Some(percent) = self.percent else { return };
         let due = match self.told {
-            None => true,
+            // A message about progress names no job: whatever is told of the one before from now on would pass for the end of this one.
+            None => !self.owes(),
             Some((told, _)) if percent <= told => return,
             Some((told, at)) => {
                 percent == 100
@@ -301,6 +302,13 @@ impl Outbox {
             self.told = Some((percent, now));
             self.send(Message::Progress, now, out);
         }
+    }
+
+    /// Is it uncertain whether the cloud knows how a job ended?
+    fn owes(&self) -> bool {
+        let sent = self.flying.values().map(|(_, message)| message);
+        let mut all = self.queue.iter().chain(sent);
+        all.any(|message| matches!(message, Message::Report(it) if it.job.is_some()))
     }
 
     /// May one more be sent that is neither a version nor an outcome?

@@ -323,3 +323,30 @@ fn what_waited_while_offline_is_replaced_by_what_is_said_right_after_the_connect
     };
     assert!(String::from_utf8_lossy(payload).contains("180"));
 }
+
+#[test]
+fn the_progress_of_a_job_is_told_only_when_the_outcomes_before_it_are_acknowledged() {
+    let mut outbox = outbox();
+    outbox.report(report(1));
+    outbox.begin();
+    outbox.progress(1);
+    for connection in 0..2_u64 {
+        let (topics, tickets) = sent(&mut outbox, connection * 2000);
+        assert_eq!(topics, ["progress"], "the outcome alone");
+        let (topics, _) = sent(&mut outbox, connection * 2000 + 1000);
+        assert_eq!(topics, [""; 0]);
+        if connection == 0 {
+            outbox.lost();
+        } else {
+            assert_eq!(outbox.published(tickets[0]), Some(report(1)));
+        }
+    }
+    let (topics, _) = sent(&mut outbox, 5000);
+    assert_eq!(topics, ["progress"]);
+    // A refusal ends no job.
+    let mut outbox = self::outbox();
+    let outcome = Outcome::Quarantined { starts: 3 };
+    outbox.report(Report { job: None, outcome });
+    outbox.progress(1);
+    assert_eq!(sent(&mut outbox, 0).0.len(), 2);
+}

@@ -177,6 +177,8 @@ impl Cloud {
             let text = json["params"]["desc"].as_str().unwrap().to_owned();
             if step < 0 {
                 laws.told(step, &text, disk);
+            } else {
+                laws.progressed(disk);
             }
             self.task = match std::mem::replace(&mut self.task, Task::None) {
                 Task::Queued(wanted) | Task::Updating(wanted) if step < 0 => {

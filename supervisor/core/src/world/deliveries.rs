@@ -78,3 +78,28 @@ fn outcomes_dropped_by_a_supervisor_before_this_one_are_still_counted() {
     assert_eq!(world.agent.status(Now::default()).dropped.reports, 8);
     assert!(!world.tail().contains("are dropped"), "{}", world.tail());
 }
+
+#[test]
+fn a_failure_nobody_acknowledged_is_never_told_again_after_the_next_job_has_begun() {
+    let mut world = stories::at_rest();
+    let bad = Behaviour::DieProving;
+    world.durable.behaviours.insert("1.0.7".to_owned(), bad);
+    stories::push(&mut world, "1.0.7");
+    stories::until_phase(&mut world, "proving");
+    stories::push(&mut world, "1.0.8");
+    world.durable.cloud.withholds = true;
+    let wanted = |world: &World| world.agent.status(Now::default()).wanted;
+    for _ in 0..100_000 {
+        if wanted(&world).as_deref() == Some("1.0.8") {
+            break;
+        }
+        world.step(u64::MAX);
+    }
+    world.run(1_000);
+    world.cloud_is(false, crate::event::CloudLoss::Broken("cut".to_owned()));
+    world.run(1_000);
+    world.durable.cloud.withholds = false;
+    world.cloud_is(true, crate::event::CloudLoss::Closed);
+    // The laws see to the order.
+    world.rest(&["1.0.8"]);
+}

@@ -35,6 +35,8 @@ pub(crate) struct Laws {
     pub(crate) nothing_was_kept: bool,
     /// Jobs whose outcome the cloud was told.
     heard: BTreeSet<u64>,
+    /// The newest job whose progress the cloud was told.
+    progressed: u64,
 }
 
 impl Laws {
@@ -195,9 +197,10 @@ impl Laws {
             .owed
             .iter()
             .filter(|it| it.outcome.step() == step && cut(&it.outcome.to_string()) == text);
-        let mut owed = false;
+        let (mut owed, mut in_turn) = (false, false);
         for it in meant {
             owed = true;
+            in_turn |= it.job.0 >= self.progressed;
             self.heard.insert(it.job.0);
         }
         let refusals = ["quarantined", "is older than"];
@@ -205,6 +208,26 @@ impl Laws {
             owed || refusals.iter().any(|word| text.contains(word)),
             "told_truth: `{text}` is not on the disk"
         );
+        assert!(
+            in_turn || !owed,
+            "told_in_turn: `{text}` would be taken for the end of job {}",
+            self.progressed
+        );
+    }
+
+    /// `told_in_turn`: a message about progress names no job, so that the cloud must know how the one before ended when the next one begins.
+    pub(crate) fn progressed(&mut self, disk: &Disk) {
+        let record = disk.record.clone().unwrap_or_default();
+        let Some(job) = record.job else { return };
+        self.progressed = job.id.0;
+        for owed in record.owed.iter().filter(|it| it.job != job.id) {
+            assert!(
+                self.heard.contains(&owed.job.0),
+                "told_in_turn: job {} began before the end of job {} was told",
+                job.id.0,
+                owed.job.0
+            );
+        }
     }
 
     /// `told_truth`: every failure reached the cloud.
