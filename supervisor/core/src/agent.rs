@@ -208,6 +208,10 @@ impl Agent {
             Event::Stop => {
                 self.stopping = true;
                 note(out, Grade::Info, None, None, "stopping".to_owned());
+                if let Some(mut update) = self.update.take() {
+                    self.with_hands(now, out, |hands| update.stop(hands));
+                    self.update = Some(update);
+                }
                 self.crew.stop_all(&mut scene(now, &self.policy, out));
             }
             Event::Spawned { .. }

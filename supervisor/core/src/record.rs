@@ -160,6 +160,9 @@ pub struct Strike {
     /// Was it trusted, and taken back because it kept dying?
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub kept_dying: bool,
+    /// Its lives since it was trusted, the present one included: all but that one ended as they should not have, or nobody saw their end.
+    #[serde(default, skip_serializing_if = "is_no_life")]
+    pub lives: u32,
 }
 
 /// An outcome the cloud has not been told for certain.
@@ -186,6 +189,11 @@ pub struct Ended {
 #[must_use]
 pub fn same(a: &[Digest], b: &[Digest]) -> bool {
     a.iter().any(|digest| b.contains(digest))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_no_life(count: &u32) -> bool {
+    *count == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]

@@ -134,6 +134,18 @@ impl Ledger {
         by_slot.max(self.starts(digests))
     }
 
+    /// Changes how many lives the build in this slot has had since it was trusted, and answers how many there were before. The change is
+    /// not saved by this.
+    pub fn count_lives(&mut self, slot: &Slot, change: impl FnOnce(u32) -> u32) -> u32 {
+        let strikes = &mut self.record.strikes;
+        let Some(strike) = strikes.iter_mut().find(|it| it.sha256 == slot.sha256) else {
+            return 0;
+        };
+        let before = strike.lives;
+        strike.lives = change(before);
+        before
+    }
+
     /// The build in this slot has proved itself for long enough.
     pub fn forgive(&mut self, slot: &Slot) {
         let strikes = &mut self.record.strikes;
@@ -156,6 +168,7 @@ impl Ledger {
                 version: slot.version.clone(),
                 starts: 0,
                 kept_dying: false,
+                lives: 0,
             },
             |at| strikes.remove(at),
         );

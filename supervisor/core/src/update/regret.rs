@@ -3,7 +3,12 @@
 //! It has failed its trial late: its strike, which is kept until it has been trusted for a while, grows by one, so that an
 //! offer that installs it again and again ends in quarantine. The platform was told of a success and is now told, by informing
 //! it, that the version before runs. It keeps the other place in the record: should the slot before be found damaged, one that dies
-//! again and again is better than none.
+//! again and again is better than none. It is the one before that has nothing on its account: should that keep dying as well, it is
+//! started again after growing waits, and the two never take each other back.
+//!
+//! Its lives are counted in the record, each before it begins: a version that takes the machine or the supervisor down leaves nobody to count
+//! afterwards. A life that is ended in order with its supervisor is taken off again. The count is written before the worker is started
+//! and not waited for, as the device is not to stand still for it; a cut in between costs the count of one life.
 
 use worker_protocol::v1::Cause;
 
@@ -21,7 +26,6 @@ use crate::{
 pub(super) struct Fresh {
     pub(super) slot: SlotId,
     pub(super) until: Ticks,
-    deaths: u32,
 }
 
 /// The slot before is taken back; the record is to follow.
@@ -92,8 +96,36 @@ impl Update {
             self.fresh = Some(Fresh {
                 slot: active.id,
                 until: hands.scene.now.ticks.after(hands.scene.policy.loop_window),
-                deaths: 0,
             });
+        }
+    }
+
+    /// A supervisor starts. If the version it runs was trusted a short while ago, its last life ended unseen, unless it was stopped in order.
+    pub(super) fn count_start(&mut self, hands: &mut Hands<'_, '_>) {
+        let active = hands.ledger.record.active.clone();
+        let (true, Some(_), Some(active)) = (self.is_idle(), &self.fresh, active) else {
+            return;
+        };
+        let lives = hands.ledger.count_lives(&active, |lives| lives);
+        if lives >= hands.scene.policy.loop_deaths {
+            self.take_back(lives, Cause::PowerCut, hands);
+            return;
+        }
+        hands
+            .ledger
+            .count_lives(&active, |lives| lives.saturating_add(1));
+        hands.ledger.save(hands.scene.out);
+    }
+
+    /// The supervisor is being stopped in order: that is not the fault of the version it runs.
+    pub fn stop(&mut self, hands: &mut Hands<'_, '_>) {
+        let active = hands.ledger.record.active.clone();
+        // A save must not overtake another one, which may be a commit; then this life counts.
+        if let (Some(_), Some(active), true) = (&self.fresh, active, hands.ledger.is_settled()) {
+            hands
+                .ledger
+                .count_lives(&active, |lives| lives.saturating_sub(1));
+            hands.ledger.save(hands.scene.out);
         }
     }
 
@@ -109,7 +141,7 @@ impl Update {
 
     /// The trusted worker died while no update was under way.
     pub(super) fn died(&mut self, death: &Death, hands: &mut Hands<'_, '_>) {
-        let Some(fresh) = &mut self.fresh else { return };
+        let Some(fresh) = &self.fresh else { return };
         // It could be started when it was on trial: what keeps it from that now is not its own fault.
         if matches!(
             death,
@@ -117,25 +149,33 @@ impl Update {
         ) {
             return;
         }
-        fresh.deaths += 1;
-        let (slot, deaths) = (fresh.slot, fresh.deaths);
-        let record = &hands.ledger.record;
-        if deaths < hands.scene.policy.loop_deaths {
+        let active = hands.ledger.record.active.clone();
+        let Some(active) = active.filter(|active| active.id == fresh.slot) else {
+            return;
+        };
+        let lives = hands.ledger.count_lives(&active, |lives| lives);
+        if lives >= hands.scene.policy.loop_deaths {
+            self.take_back(lives, Cause::RollBack, hands);
             return;
         }
+        hands
+            .ledger
+            .count_lives(&active, |lives| lives.saturating_add(1));
+        hands.ledger.untidy();
+    }
+
+    fn take_back(&mut self, deaths: u32, cause: Cause, hands: &mut Hands<'_, '_>) {
+        let record = &hands.ledger.record;
         let (Some(bad), Some(back)) = (record.active.clone(), record.former.clone()) else {
             return;
         };
-        if bad.id != slot {
-            return;
-        }
         hands.told.push(Told::Regret(format!(
             "version {} died {deaths} times soon after it was trusted; version {} is taken back",
             bad.version, back.version
         )));
         self.fresh = None;
         let now = hands.scene.now.ticks;
-        hands.crew.keep(Some(back.clone()), Cause::RollBack, now);
+        hands.crew.keep(Some(back.clone()), cause, now);
         hands.ledger.spend(&bad, &[]);
         hands.ledger.condemn(&bad);
         let why = "it kept dying soon after it was trusted".to_owned();

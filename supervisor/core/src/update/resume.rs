@@ -53,6 +53,7 @@ impl Update {
             }
         }
         update.watch(hands);
+        update.count_start(hands);
         let record = &hands.ledger.record;
         let named = [
             record.active.as_ref().map(|slot| slot.id),

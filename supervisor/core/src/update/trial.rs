@@ -105,6 +105,13 @@ impl Update {
         if let Some(former) = &record.former {
             record.strikes.retain(|it| it.sha256 != former.sha256);
         }
+        if let Some(strike) = record
+            .strikes
+            .iter_mut()
+            .find(|it| it.sha256 == slot.sha256)
+        {
+            strike.lives = 1;
+        }
         let save = hands.ledger.save_as(record.clone(), hands.scene.out);
         self.phase = Phase::Committing(Committing {
             slot,

@@ -18,6 +18,7 @@ mod faults;
 mod hands;
 mod laws;
 mod likeness;
+mod loops;
 mod metered;
 mod operator;
 mod places;

@@ -30,6 +30,8 @@ pub(crate) enum Behaviour {
     DownActivating,
     /// Dies again and again, but only some time after each activation.
     DieLater,
+    /// Takes the machine down again and again, but only some time after each activation.
+    DownLater,
     /// Good, but never hands over.
     KeepHandover,
 }
@@ -61,7 +63,10 @@ impl Behaviour {
 
     /// May it ever be trusted?
     pub(crate) fn may_be_trusted(self) -> bool {
-        matches!(self, Self::Good | Self::DieLater | Self::KeepHandover)
+        matches!(
+            self,
+            Self::Good | Self::DieLater | Self::DownLater | Self::KeepHandover
+        )
     }
 }
 
@@ -276,6 +281,7 @@ impl World {
         match behaviour {
             Behaviour::DieProving => self.later(3000, Happening::End(tenure, 101)),
             Behaviour::DieLater => self.later(30_000, Happening::End(tenure, 101)),
+            Behaviour::DownLater => self.later(30_000, Happening::MachineDown(tenure)),
             Behaviour::UnwellProving => {
                 let reason = "the fan stands still".to_owned();
                 self.say(tenure, 2500, FromWorker::Health(Health::Unwell { reason }));
