@@ -48,7 +48,7 @@ pub struct Policy {
     pub proving: Duration,
     /// How long after its commit a version that keeps dying is taken back, while the slot before is still there.
     pub loop_window: Duration,
-    /// How many deaths in that time are too many; at least 1.
+    /// How many deaths in that time are too many; at least 1. An end of the supervisor or of the machine is one, unless it was in order.
     pub loop_deaths: u32,
     /// Limits for one life of a worker.
     pub life: LifePolicy,

@@ -74,6 +74,9 @@ pub struct Record {
         skip_serializing_if = "std::ops::Not::not"
     )]
     pub paused: bool,
+    /// What an operator brought while it could not be begun. What the platform offers meanwhile it offers again.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Wanted>,
     /// Versions that are not taken from the platform until an operator says so.
     #[serde(
         deserialize_with = "lenient_list",

@@ -108,7 +108,8 @@ pub struct Update {
 
 impl Update {
     /// An offer arrived while a job is under way: remembered until its end. The newest counts.
-    pub fn remember(&mut self, wanted: Wanted) {
+    pub fn remember(&mut self, wanted: Wanted, hands: &mut Hands<'_, '_>) {
+        hands.ledger.wait_for(Some(&wanted));
         self.waiting = Some(wanted);
     }
 

@@ -258,7 +258,7 @@ impl Agent {
                 };
                 let text = format!("version {} was offered {when}", wanted.version);
                 note(out, Grade::Info, None, None, text);
-                self.with_update(now, out, |it, _| it.remember(wanted));
+                self.with_update(now, out, |it, hands| it.remember(wanted, hands));
             }
             Verdict::Refuse(outcome) => {
                 self.refuse_offer(outcome.clone(), wanted.is_reported(), out);
@@ -282,6 +282,7 @@ impl Agent {
     pub(super) fn take_waiting(&mut self, now: Now, out: &mut Vec<Command>) {
         let waiting = self.update.as_mut().and_then(Update::next_offer);
         if let Some(wanted) = waiting {
+            self.ledger.wait_for(None);
             self.consider(wanted, now, out);
             self.hear_told(out);
         }

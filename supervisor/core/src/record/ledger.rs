@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{MOST_OWED, MOST_STRIKES, Owed, Record, Slot, Strike, same};
+use super::{MOST_OWED, MOST_STRIKES, Origin, Owed, Record, Slot, Strike, Wanted, same};
 use crate::{
     alink::codec::Digest,
     event::{Command, SaveId},
@@ -65,10 +65,11 @@ impl Ledger {
         let strikes = record.strikes.len();
         let stands = |strike: &Strike| now.strikes.iter().any(|it| it.sha256 == strike.sha256);
         record.strikes.retain(stands);
-        let wished = (&now.owed, now.paused, &now.held);
-        self.untidy |=
-            record.strikes.len() < strikes || wished != (&record.owed, record.paused, &record.held);
+        let wished = (&now.owed, now.paused, &now.held, &now.waiting);
+        let written = (&record.owed, record.paused, &record.held, &record.waiting);
+        self.untidy |= record.strikes.len() < strikes || wished != written;
         (record.owed, record.paused, record.held) = (now.owed, now.paused, now.held);
+        record.waiting = now.waiting;
         self.record = record;
     }
 
@@ -83,6 +84,15 @@ impl Ledger {
         self.in_flight.retain(|other| *other != save);
         self.untidy = true;
         self.again = Some(now.after(TIDY_AGAIN));
+    }
+
+    /// This waits for its turn from now on, or nothing does. What an operator brought is kept: nobody brings it again.
+    pub fn wait_for(&mut self, wanted: Option<&Wanted>) {
+        let kept = wanted.filter(|it| it.by != Origin::Cloud).cloned();
+        if self.record.waiting != kept {
+            self.record.waiting = kept;
+            self.untidy = true;
+        }
     }
 
     /// Something changed that nobody waits for; it is saved when no other save is under way.

@@ -56,6 +56,7 @@ impl Update {
     /// The offer of the job under way came again, perhaps with a newer address: a download that waits goes on with that at once.
     pub fn renew(&mut self, wanted: Wanted, hands: &mut Hands<'_, '_>) {
         self.waiting = None;
+        hands.ledger.wait_for(None);
         let Some(job) = &mut hands.ledger.record.job else {
             return;
         };

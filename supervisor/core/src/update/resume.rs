@@ -13,7 +13,7 @@ impl Update {
     pub fn resume(hands: &mut Hands<'_, '_>, found: &[Slot]) -> Self {
         let mut update = Self {
             phase: Phase::Idle,
-            waiting: None,
+            waiting: hands.ledger.record.waiting.clone(),
             paused_at: hands.ledger.record.paused.then_some(hands.scene.now.ticks),
             failed_until: None,
             parting: None,

@@ -15,7 +15,7 @@
 //!
 //! A pause is in the record, so that it outlasts every power cut. No deadline of the job runs out meanwhile: `resume` moves them by the
 //! time it took. What is past the mark of the trial ends by itself, because nobody else could run the device meanwhile. Offers that come are
-//! remembered, the newest one only, and neither begun nor refused. After a power cut in a pause, a download and a finished slot
+//! remembered, the newest one only, and neither begun nor refused; one that an operator brought is in the record, too. After a power cut in a pause, a download and a finished slot
 //! wait as before; a trial goes on.
 //!
 //! A version whose update from the platform was cancelled is held back: the platform may offer it again for ever, and is answered with the
@@ -108,6 +108,7 @@ impl Update {
             Phase::Idle => match self.waiting.take() {
                 Some(waiting) => {
                     let quarantined = hands.hold_back(&waiting);
+                    hands.ledger.wait_for(None);
                     hands.ledger.untidy();
                     Effect::Dropped {
                         version: waiting.version,

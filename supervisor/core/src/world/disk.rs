@@ -142,7 +142,7 @@ impl World {
                 Happening::FetchStep(job, 1)
             }
             Source::Blocks { .. } => Happening::BlockStep(job),
-            Source::Path(_) => panic!("{order:?}"),
+            Source::Path(_) => Happening::FetchStep(job, 1),
         };
         // Only one that waits for a block may be begun anew: it hears nothing more.
         let waited = self.fetches.waiting.remove(&job).is_some();

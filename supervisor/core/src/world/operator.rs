@@ -1,5 +1,6 @@
 //! What operators wish, in every phase and with power cuts at every place after it.
 
+mod brought;
 mod cuts;
 mod pauses;
 mod rollbacks;
