@@ -103,7 +103,7 @@ fn a_configuration_that_may_not_be_read_is_as_good_as_none() {
         return;
     }
     let stand = ran_once();
-    fs::set_permissions(stand.config(), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(stand.config(), fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(stand.config()).is_ok() {
         println!("left out, as nothing is hidden from this user");
         return;
