@@ -65,6 +65,15 @@ fn a_version_that_keeps_dying_after_its_commit_is_taken_back_also_across_a_resta
         stand.await_device("the version that runs is informed", |device| {
             device.version() == Some("1.0.0")
         });
+        // Nobody goes back to it by accident.
+        let refused = stand.cli(&["rollback"]);
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        let text = refused.stdout + &refused.stderr;
+        assert!(
+            text.contains("it kept dying; `supervisor release 1.0.8`"),
+            "{text}"
+        );
+        supervisor.await_rest("1.0.0");
     }
 }
 
