@@ -205,7 +205,10 @@ fn what_an_earlier_configuration_left_open_is_closed_and_a_running_one_is_not_di
     for name in ["worker.user", "worker.group"] {
         stand.unset(name);
     }
-    let supervisor = stand.run();
+    // It then writes its journal where the supervisor was started.
+    let supervisor = stand.run_as(|command| {
+        command.current_dir(stand.path(""));
+    });
     supervisor.await_rest("1.0.0");
     assert_eq!(told(supervisor.worker(), "Uid:")[0], "0");
 }
