@@ -14,6 +14,7 @@ mod judge;
 mod mutants;
 mod needs;
 mod ota;
+mod package;
 mod paint;
 mod replay;
 mod run;
@@ -46,6 +47,8 @@ enum What {
     Bench(bench::Args),
     /// The whole story: an oven upgrades itself while it heats, and a bad build is taken back
     Demo(demo::Args),
+    /// Packages for people: a `.deb`, a `.tar.gz`, a `.zip`
+    Package(package::Args),
     /// Give a device a new version
     Ota(ota::Args),
     /// Make a publisher's keys, and sign images with them
@@ -79,6 +82,9 @@ enum Error {
     /// A device could not be given its new version.
     #[error(transparent)]
     Ota(#[from] ota::OtaError),
+    /// A package could not be made.
+    #[error(transparent)]
+    Package(#[from] package::PackageError),
     /// A key pair or a signature could not be made.
     #[error(transparent)]
     Sign(#[from] sign::SignError),
@@ -120,6 +126,7 @@ fn main() -> ExitCode {
         What::Bench(args) => bench::bench(&args),
         What::Demo(args) => demo::demo(&args),
         What::Ota(args) => ota::ota(&args),
+        What::Package(args) => package::package(&args),
         What::Sign(args) => sign::sign(&args),
         What::Fuzz(args) => fuzz::fuzz(&args),
         What::Mutants(args) => mutants::mutants(&args),
