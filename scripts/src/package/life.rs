@@ -153,11 +153,13 @@ impl Played<'_> {
     /// Starts what the unit names, and waits until the platform knows this version to run.
     fn start(&mut self, version: &str) -> Outcome {
         let since = Instant::now();
+        let before = self.emulator.device_state(&self.device);
+        let before = before.as_ref().and_then(posted);
         let running = Running::start()?;
         let log = running.log.clone();
         self.running = Some(running);
         self.see(&log, "the worker at work", |state| {
-            state.version() == Some(version) && state.property("current_temperature").is_some()
+            state.version() == Some(version) && posted(state) > before
         })?;
         Ok(Held::with(format!(
             "worker {version} known to the platform after {:.1} s",
@@ -219,6 +221,14 @@ impl Played<'_> {
             )
         })
     }
+}
+
+/// When the worker's properties reached the platform last.
+fn posted(state: &DeviceState) -> Option<u64> {
+    state
+        .properties
+        .get("current_temperature")
+        .map(|it| it.time)
 }
 
 /// The unit's command at work.
