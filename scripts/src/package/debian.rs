@@ -44,7 +44,7 @@ const ASSETS: [(&str, &str, &str); 6] = [
     ("oven", "usr/lib/hotplate/oven", "755"),
     (
         "hotplate.example.toml",
-        "usr/share/hotplate/hotplate.example.toml",
+        "etc/hotplate/hotplate.example.toml",
         "644",
     ),
     ("hotplate.8", "usr/share/man/man8/hotplate.8", "644"),
