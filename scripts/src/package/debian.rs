@@ -1,7 +1,7 @@
 //! The package for Debian and its kin, laid out in a folder of its own and packed by `cargo-deb`.
 //!
-//! It brings the programs, the unit that the supervisor itself writes, and an example configuration. Nothing is started before somebody has
-//! written `/etc/hotplate/hotplate.toml`. Removing the package keeps configuration and state, purging it takes both.
+//! It brings the programs, the unit that the supervisor itself writes, and an example configuration. The service is enabled and not started, because
+//! nobody has written `/etc/hotplate/hotplate.toml` yet. Removing the package keeps configuration and state, purging it takes both.
 
 use super::PackageError;
 use super::archive;
@@ -154,7 +154,7 @@ impl Debian<'_> {
              [package.metadata.deb.systemd-units]\n\
              unit-scripts = \"maintainer\"\n\
              unit-name = \"hotplate\"\n\
-             enable = true\nstart = true\n",
+             enable = true\nstart = false\n",
             version = self.version,
         )
     }

@@ -247,7 +247,10 @@ impl Running {
             .ok_or_else(|| {
                 Failure::new(format!("`{UNIT}` names no command\n{unit}"), "look at it")
             })?;
-        let mut words = command.split_whitespace();
+        // Its paths are quoted, and hold nothing that would need more care.
+        let mut words = command
+            .split_whitespace()
+            .map(|word| word.trim_matches('"'));
         let folder = tempfile::tempdir().map_err(|error| failed(&error))?;
         let log = folder.path().join("log");
         let written = fs::File::create(&log).map_err(|error| failed(&error))?;
