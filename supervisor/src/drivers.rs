@@ -13,6 +13,7 @@ pub(crate) mod link;
 pub(crate) mod notify;
 pub(crate) mod process;
 pub(crate) mod rights;
+pub(crate) mod scanner;
 pub(crate) mod signal;
 pub(crate) mod store;
 pub(crate) mod tls;

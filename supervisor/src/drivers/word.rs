@@ -6,14 +6,13 @@
 
 use std::{fs::OpenOptions, io, io::Write as _, path::Path};
 
+use super::scanner;
+
 /// Leaves word in a file.
 pub(crate) fn leave(path: &Path, word: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    let mut file = options
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)?;
+    options.create(true).truncate(false).write(true);
+    let mut file = scanner::past(|| options.open(path))?;
     file.write_all(word.as_bytes())?;
     let length = word.len() as u64;
     if file.metadata()?.len() > length {

@@ -20,7 +20,10 @@ use super::{
     verify::Wanted,
     vouch::Sealed,
 };
-use crate::drivers::store::{at, layout::note_of};
+use crate::drivers::{
+    scanner,
+    store::{at, layout::note_of},
+};
 
 /// The form of the note; one of another form is not used.
 const FORM: u8 = 1;
@@ -155,8 +158,8 @@ impl Part {
         let text = serde_json::to_vec(&self.note).expect("a note has only text keys");
         on_disk(move || {
             let fresh = path.with_extension("meta-new");
-            fs::write(&fresh, text).map_err(|why| at(&fresh, &why))?;
-            fs::rename(&fresh, &path).map_err(|why| at(&path, &why))
+            scanner::past(|| fs::write(&fresh, &text)).map_err(|why| at(&fresh, &why))?;
+            scanner::past(|| fs::rename(&fresh, &path)).map_err(|why| at(&path, &why))
         })
         .await
     }

@@ -17,7 +17,7 @@ use super::{
     verify::Wanted,
     vouch::Sealed,
 };
-use crate::drivers::store::at;
+use crate::drivers::{scanner, store::at};
 
 /// How many blocks of a part are hashed again in one go; between two of them a download can be left.
 const REHASHED_AT_ONCE: usize = 64;
@@ -81,7 +81,9 @@ impl Sink {
         opened: fn(&Path) -> io::Result<File>,
     ) -> Result<Self, FetchFault> {
         let place = path.clone();
-        let file = on_disk(move || opened(&place).map_err(|why| at(&place, &why))).await?;
+        let opened =
+            on_disk(move || scanner::past(|| opened(&place)).map_err(|why| at(&place, &why)));
+        let file = opened.await?;
         let hashes = Box::new(wanted.begin());
         Ok(Self {
             state: State::Resting(Works { file, hashes }),

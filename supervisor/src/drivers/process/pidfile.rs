@@ -13,6 +13,7 @@ use std::{
 use tokio::task::spawn_blocking;
 
 use super::birthmark;
+use crate::drivers::scanner;
 
 /// No birthmark is longer, in bytes; what follows is not read, and nobody's.
 const LONGEST_MARK: u64 = 256;
@@ -38,7 +39,7 @@ impl PidFiles {
     pub(super) async fn write(&self, pid: u32) {
         let path = self.path(pid);
         let written = spawn_blocking(move || match birthmark::look(pid) {
-            Some(seen) => fs::write(&path, seen.mark),
+            Some(seen) => scanner::past(|| fs::write(&path, &seen.mark)),
             // It has ended already, or the system tells too little of it.
             None => Ok(()),
         });

@@ -5,6 +5,7 @@
 //! Nothing here waits for anything but the disk: what is no file, such as a pipe, is not opened.
 
 use super::verify::is_passing;
+use crate::drivers::scanner;
 use std::{
     ffi::OsString,
     fs::{self, File},
@@ -142,7 +143,7 @@ impl Disk for Real {
 
     fn create(&self, path: &Path) -> io::Result<Written> {
         is_file_or_nothing(path)?;
-        let file = create(path).map_err(|why| at(path, &why))?;
+        let file = scanner::past(|| create(path)).map_err(|why| at(path, &why))?;
         let path = path.to_owned();
         Ok(Written { file, path })
     }
@@ -164,7 +165,8 @@ impl Disk for Real {
         is_file_or_nothing(path)?;
         let read = || {
             let mut bytes = Vec::new();
-            File::open(path)?.take(most).read_to_end(&mut bytes)?;
+            let file = scanner::past(|| File::open(path))?;
+            file.take(most).read_to_end(&mut bytes)?;
             Ok(bytes)
         };
         again(read).map_err(|why| match is_passing(&why) {
@@ -206,19 +208,19 @@ impl Disk for Real {
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::hard_link(from, to).map_err(|why| at(to, &why))
+        scanner::past(|| fs::hard_link(from, to)).map_err(|why| at(to, &why))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to).map_err(|why| at(to, &why))
+        scanner::past(|| fs::rename(from, to)).map_err(|why| at(to, &why))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path).map_err(|why| at(path, &why))
+        scanner::past(|| fs::remove_file(path)).map_err(|why| at(path, &why))
     }
 
     fn remove_all(&self, path: &Path) -> io::Result<()> {
-        fs::remove_dir_all(path).map_err(|why| at(path, &why))
+        scanner::past(|| fs::remove_dir_all(path)).map_err(|why| at(path, &why))
     }
 
     fn make_executable(&self, path: &Path) -> io::Result<()> {

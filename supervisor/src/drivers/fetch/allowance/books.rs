@@ -13,7 +13,10 @@ use supervisor_core::event::FetchFault;
 
 use crate::{
     config::Limits,
-    drivers::store::{at, disk::sync_folder},
+    drivers::{
+        scanner,
+        store::{at, disk::sync_folder},
+    },
 };
 
 /// The form of the file; one of another form cannot be read.
@@ -256,12 +259,12 @@ fn read(place: &Path) -> io::Result<Spent> {
 fn write(place: &Path, spent: &Spent) -> io::Result<()> {
     let fresh = place.with_extension("new");
     let text = serde_json::to_vec(spent)?;
-    let mut file = File::create(&fresh).map_err(|why| at(&fresh, &why))?;
+    let mut file = scanner::past(|| File::create(&fresh)).map_err(|why| at(&fresh, &why))?;
     file.write_all(&text)
         .and_then(|()| file.sync_all())
         .map_err(|why| at(&fresh, &why))?;
     drop(file);
-    fs::rename(&fresh, place)
+    scanner::past(|| fs::rename(&fresh, place))
         .and_then(|()| place.parent().map_or(Ok(()), sync_folder))
         .map_err(|why| at(place, &why))
 }
