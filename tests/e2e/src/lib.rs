@@ -21,15 +21,17 @@ mod programs;
 mod settings;
 mod stand;
 mod supervisor;
+mod systems;
 mod web;
 
 pub use downloads::{Answer, Tally};
 pub use image::Image;
 pub use log::Log;
-pub use programs::{Ended, Programs, only_here};
+pub use programs::{Ended, Programs};
 pub use settings::Settings;
 pub use stand::{SECRET, Stand};
 pub use supervisor::Supervisor;
+pub use systems::{EXEMPTIONS, Exemption, System, applies, exemption};
 pub use web::Web;
 
 use std::time::Duration;

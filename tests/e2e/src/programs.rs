@@ -227,12 +227,3 @@ impl Reading {
 fn lock(bytes: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
     bytes.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// True where the programs under test run on a Unix of their own; otherwise says why the test does not apply.
-pub fn only_here(reason: &str) -> bool {
-    let here = cfg!(unix) && !Programs::under_test().are_foreign();
-    if !here {
-        println!("does not apply to these programs: {reason}");
-    }
-    here
-}

@@ -1,6 +1,6 @@
 //! The command line: status, install, and who may hold a state folder.
 
-use e2e::{Stand, only_here};
+use e2e::{Stand, applies};
 
 /// The exit codes that scripts go by.
 const DONE: Option<i32> = Some(0);
@@ -164,7 +164,7 @@ fn a_state_folder_that_is_a_file_is_damaged() {
 
 #[test]
 fn asked_to_end_it_stops_the_worker_in_order_and_exits_with_0() {
-    if !only_here("signals are") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();

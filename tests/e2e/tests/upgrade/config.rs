@@ -1,6 +1,6 @@
 //! The configuration: every fault is named with its file, line and key, and nothing is started on a faulty one.
 
-use e2e::{SECRET, Settings, Stand, only_here};
+use e2e::{SECRET, Settings, Stand, applies};
 
 /// Done, and wrong usage or configuration.
 const DONE: Option<i32> = Some(0);
@@ -179,7 +179,7 @@ fn a_configuration_that_is_not_there_is_named_with_the_next_step() {
 fn a_secret_that_others_may_read_is_refused_with_the_remedy() {
     use std::os::unix::fs::PermissionsExt;
 
-    if !only_here("files have no mode there") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();

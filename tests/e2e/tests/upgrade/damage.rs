@@ -8,7 +8,7 @@ use std::{
 };
 
 use cloud_emulator::TaskState;
-use e2e::{Image, Programs, Stand, Supervisor, only_here};
+use e2e::{Image, Programs, Stand, Supervisor, applies};
 use serde_json::{Value, json};
 
 /// What is told of a file with a flipped bit.
@@ -92,7 +92,7 @@ fn nobody_left(stand: &Stand, supervisor: &Supervisor<'_>, version: &str) {
 
 #[test]
 fn a_damaged_program_is_not_started_again_and_the_version_before_takes_over() {
-    if !only_here("a program that runs cannot be replaced everywhere") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();
@@ -131,7 +131,7 @@ fn a_damaged_program_is_not_started_again_and_the_version_before_takes_over() {
 
 #[test]
 fn a_program_put_in_the_place_of_the_verified_one_never_runs() {
-    if !only_here("a program that runs cannot be replaced everywhere") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();
@@ -149,7 +149,7 @@ fn a_program_put_in_the_place_of_the_verified_one_never_runs() {
 
 #[test]
 fn with_no_other_slot_left_the_supervisor_stays_connected_says_so_and_takes_any_version() {
-    if !only_here("a program that runs cannot be replaced everywhere") {
+    if !applies() {
         return;
     }
     for version in ["1.0.0", "1.0.7", "0.9.0"] {
@@ -252,7 +252,7 @@ fn failed_by_damage(stand: &Stand, supervisor: &Supervisor<'_>) {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_worker_is_called_by_its_programs_name_although_it_is_started_from_an_open_file() {
-    if !only_here("processes have such names on Linux") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();

@@ -1,7 +1,7 @@
 //! A worker or a supervisor that stands still, and a version that keeps dying after it was trusted.
 
 use cloud_emulator::TaskState;
-use e2e::{Stand, only_here};
+use e2e::{Stand, applies};
 use serde_json::json;
 
 /// Sends a signal, as `kill` does.
@@ -13,7 +13,7 @@ fn signal(name: &str, process: u64) {
 
 #[test]
 fn an_active_worker_that_is_stopped_is_found_killed_and_started_again_with_its_state() {
-    if !only_here("signals are") {
+    if !applies() {
         return;
     }
     let mut stand = Stand::new();

@@ -5,7 +5,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use e2e::{Image, Stand, Supervisor, only_here, until};
+use e2e::{Image, Stand, Supervisor, applies, until};
 use serde_json::{Value, json};
 
 /// A good worker that notes its life.
@@ -76,7 +76,7 @@ fn ended_by_force(next: &Supervisor<'_>, orphans: &[u64]) {
 
 #[test]
 fn a_worker_that_stands_still_while_it_makes_its_device_safe_does_not_keep_the_device() {
-    if !only_here("no process can be stopped") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();
@@ -93,7 +93,7 @@ fn a_worker_that_stands_still_while_it_makes_its_device_safe_does_not_keep_the_d
 
 #[test]
 fn neither_do_a_worker_and_a_standby_together() {
-    if !only_here("no process can be stopped") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();
@@ -113,7 +113,7 @@ fn neither_do_a_worker_and_a_standby_together() {
 #[test]
 fn a_worker_and_a_standby_that_were_stopped_before_their_supervisor_was_killed_are_gone_before_the_next_worker_acts()
  {
-    if !only_here("no process can be stopped") {
+    if !applies() {
         return;
     }
     for stops_standby in [false, true] {
@@ -179,7 +179,7 @@ impl Drop for Stranger {
 
 #[test]
 fn a_stranger_with_the_number_of_a_former_worker_and_damaged_files_are_left_in_peace() {
-    if !only_here("a stranger on this system has no number on the programs' own") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();

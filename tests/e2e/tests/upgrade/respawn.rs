@@ -1,6 +1,6 @@
 //! Workers that die at work are started again, with what they knew.
 
-use e2e::{Programs, Stand, only_here};
+use e2e::{Programs, Stand, applies};
 use serde_json::{Value, json};
 
 #[test]
@@ -79,7 +79,7 @@ fn a_worker_goes_when_its_supervisor_is_killed() {
 
 #[test]
 fn a_worker_that_hangs_goes_too_when_its_supervisor_is_killed() {
-    if !only_here("no process can be looked for by its id") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();
@@ -100,7 +100,7 @@ fn a_worker_that_hangs_goes_too_when_its_supervisor_is_killed() {
 
 #[test]
 fn the_next_supervisors_worker_acts_only_when_the_former_ones_has_gone() {
-    if !only_here("no process can be looked for by its id") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use e2e::{LIMIT, Programs, Stand, Supervisor, only_here};
+use e2e::{LIMIT, Programs, Stand, Supervisor, applies};
 use serde_json::json;
 
 /// So long the watchdog of these tests waits to be fed.
@@ -65,7 +65,7 @@ impl System {
 
 #[test]
 fn the_system_is_told_when_the_device_is_up_how_it_goes_and_that_it_ends() {
-    if !only_here("only Unix has such sockets") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();
@@ -88,7 +88,7 @@ fn the_system_is_told_when_the_device_is_up_how_it_goes_and_that_it_ends() {
 
 #[test]
 fn a_device_whose_worker_never_acts_is_not_called_up() {
-    if !only_here("only Unix has such sockets") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();
@@ -104,7 +104,7 @@ fn a_device_whose_worker_never_acts_is_not_called_up() {
 
 #[test]
 fn without_a_worker_the_device_is_up_when_the_platform_is_reached() {
-    if !only_here("only Unix has such sockets") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();
@@ -115,7 +115,7 @@ fn without_a_worker_the_device_is_up_when_the_platform_is_reached() {
 
 #[test]
 fn the_watchdog_is_fed_while_nothing_happens_and_not_by_a_spine_that_hangs() {
-    if !only_here("only Unix has such sockets") {
+    if !applies() {
         return;
     }
     let mut stand = Stand::new();
@@ -164,7 +164,7 @@ fn the_watchdog_is_fed_while_nothing_happens_and_not_by_a_spine_that_hangs() {
 
 #[test]
 fn a_worker_knows_nothing_of_the_system_that_started_its_supervisor() {
-    if !cfg!(target_os = "linux") || !only_here("only Linux shows an environment") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();
@@ -182,7 +182,7 @@ fn a_worker_knows_nothing_of_the_system_that_started_its_supervisor() {
 
 #[test]
 fn a_unit_is_printed_installed_below_a_root_and_removed_and_systemd_takes_it() {
-    if !cfg!(target_os = "linux") || !only_here("only Linux has units") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();

@@ -69,7 +69,7 @@ mod small {
         process::Command,
     };
 
-    use e2e::only_here;
+    use e2e::applies;
 
     use super::*;
 
@@ -110,7 +110,7 @@ mod small {
 
     /// A stand whose state lies on a disk with room for three workers.
     fn on_a_small_disk() -> Option<(Disk, Stand)> {
-        if !only_here("it mounts a file system") {
+        if !applies() {
             return None;
         }
         let mut stand = Stand::new();

@@ -9,7 +9,7 @@ mod unix {
         time::Duration,
     };
 
-    use e2e::{LIMIT, Stand, Supervisor, only_here};
+    use e2e::{LIMIT, Stand, Supervisor, applies};
 
     /// What opens every conversation: the magic, the lowest and the highest version spoken.
     const PREFACE: [u8; 8] = *b"HOTP\x01\0\x01\0";
@@ -66,7 +66,7 @@ mod unix {
 
     #[test]
     fn a_stranger_is_refused_and_the_worker_goes_on() {
-        if !only_here("a foreign process cannot reach the socket by hand") {
+        if !applies() {
             return;
         }
         let stand = Stand::new();
@@ -132,7 +132,7 @@ mod unix {
 
     #[test]
     fn a_stranger_who_says_nothing_is_sent_away_after_a_while() {
-        if !only_here("a foreign process cannot reach the socket by hand") {
+        if !applies() {
             return;
         }
         let stand = Stand::new();
@@ -144,7 +144,7 @@ mod unix {
 
     #[test]
     fn many_silent_strangers_do_not_keep_an_upgrade_from_going_through() {
-        if !only_here("a foreign process cannot reach the socket by hand") {
+        if !applies() {
             return;
         }
         let stand = Stand::new();
@@ -162,7 +162,7 @@ mod unix {
     fn nobody_else_may_enter_the_folder_with_the_socket() {
         use std::os::unix::fs::PermissionsExt;
 
-        if !only_here("files have no mode there") {
+        if !applies() {
             return;
         }
         let stand = Stand::new();

@@ -11,7 +11,7 @@ use std::{
 };
 
 use cloud_emulator::{Fault, FaultName, TaskState};
-use e2e::{Programs, Stand, Supervisor, only_here, until};
+use e2e::{Programs, Stand, Supervisor, applies, until};
 use serde_json::json;
 
 /// Room for what a process does without any further thread, and too little for the stack of one.
@@ -159,7 +159,7 @@ fn is_upgraded(stand: &Stand, supervisor: &Supervisor<'_>, version: &str) {
 
 #[test]
 fn a_program_that_may_not_be_executed_any_more_may_again_and_is_started() {
-    if !only_here("rights are set by hand") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();
@@ -184,7 +184,7 @@ fn program_name(program: &Path) -> String {
 
 #[test]
 fn a_record_that_cannot_be_saved_refuses_an_offer_and_a_later_one_is_taken() {
-    if !only_here("it mounts a file system") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();
@@ -208,7 +208,7 @@ fn a_record_that_cannot_be_saved_refuses_an_offer_and_a_later_one_is_taken() {
 
 #[test]
 fn a_record_that_cannot_be_saved_when_the_image_is_there_leaves_the_worker_alone() {
-    if !only_here("it mounts a file system") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();
@@ -237,7 +237,7 @@ fn a_record_that_cannot_be_saved_when_the_image_is_there_leaves_the_worker_alone
 
 #[test]
 fn a_commit_that_cannot_be_saved_is_told_only_when_it_is() {
-    if !only_here("it mounts a file system") {
+    if !applies() {
         return;
     }
     let mut stand = Stand::new();
@@ -272,7 +272,7 @@ fn a_commit_that_cannot_be_saved_is_told_only_when_it_is() {
 
 #[test]
 fn a_state_folder_from_which_nothing_may_be_executed_any_more_is_tried_until_it_may() {
-    if !only_here("it mounts a file system") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();
@@ -296,7 +296,7 @@ fn a_state_folder_from_which_nothing_may_be_executed_any_more_is_tried_until_it_
 
 #[test]
 fn a_state_folder_that_becomes_read_only_stops_updates_and_nothing_else() {
-    if !only_here("it mounts a file system") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();
@@ -321,7 +321,7 @@ fn a_state_folder_that_becomes_read_only_stops_updates_and_nothing_else() {
 
 #[test]
 fn without_handles_an_update_fails_and_the_worker_runs_on() {
-    if !only_here("a limit is set for a process by its id") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();
@@ -338,7 +338,7 @@ fn without_handles_an_update_fails_and_the_worker_runs_on() {
 
 #[test]
 fn without_handles_a_worker_that_died_is_tried_until_there_are_some() {
-    if !only_here("a limit is set for a process by its id") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();
@@ -361,7 +361,7 @@ fn without_handles_a_worker_that_died_is_tried_until_there_are_some() {
 
 #[test]
 fn without_memory_for_a_further_thread_a_worker_that_died_is_started_again() {
-    if !only_here("a limit is set for a process by its id") {
+    if !applies() {
         return;
     }
     let stand = Stand::new();

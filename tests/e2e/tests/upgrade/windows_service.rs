@@ -1,7 +1,7 @@
 //! The supervisor as a service of Windows: installed, started, stopped in order and removed by its own command line. For programs for
 //! Windows alone, on Windows or under Wine.
 
-use e2e::{Programs, Stand, until};
+use e2e::{Stand, applies, until};
 use serde_json::Value;
 
 /// A service that is removed in the end, whatever happens.
@@ -36,8 +36,7 @@ impl Drop for Installed<'_> {
 
 #[test]
 fn a_service_of_windows_runs_the_worker_and_stops_in_order() {
-    if !Programs::under_test().target().contains("windows") {
-        println!("does not apply to these programs: only Windows has such services");
+    if !applies() {
         return;
     }
     let stand = Stand::new();

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Command};
 
 use cloud_emulator::TaskState;
-use e2e::{Stand, only_here};
+use e2e::{Stand, System, applies};
 
 /// What happens to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,14 +16,20 @@ enum Harm {
     Pipe,
 }
 
-const EVERY: [Harm; 6] = [
-    Harm::Removed,
-    Harm::Emptied,
-    Harm::Halved,
-    Harm::OtherBytes,
-    Harm::Folder,
-    Harm::Pipe,
-];
+/// Every one there is: Windows has no pipes among its files.
+fn every() -> impl Iterator<Item = Harm> {
+    let all = [
+        Harm::Removed,
+        Harm::Emptied,
+        Harm::Halved,
+        Harm::OtherBytes,
+        Harm::Folder,
+        Harm::Pipe,
+    ];
+    let has_pipes = !matches!(System::under_test(), System::Wine | System::Windows);
+    all.into_iter()
+        .filter(move |it| has_pipes || *it != Harm::Pipe)
+}
 
 /// A stand whose supervisor may be killed as often as a test likes: that is not the fault of what it runs.
 fn often_ended() -> Stand {
@@ -67,7 +73,7 @@ fn upgraded(stand: &Stand) {
 /// One start after another, each after a damage; the device runs what it ran, and says what it found.
 #[track_caller]
 fn runs_on(stand: &Stand, place: &str, words: Option<&str>) {
-    for kind in EVERY {
+    for kind in every() {
         harm(&stand.path(place), kind);
         let mut supervisor = stand.run();
         supervisor.await_rest("1.0.7");
@@ -81,11 +87,8 @@ fn runs_on(stand: &Stand, place: &str, words: Option<&str>) {
 
 #[test]
 fn either_record_file_may_be_lost_and_is_written_again() {
-    if !only_here("not every system has pipes among its files") {
-        return;
-    }
     for file in ["state/record.a", "state/record.b"] {
-        for kind in EVERY {
+        for kind in every() {
             // One stand each: whoever loses the newest record goes back to the one before it, in which the trial was still under way and
             // one more try is spent.
             let stand = often_ended();
@@ -103,9 +106,6 @@ fn either_record_file_may_be_lost_and_is_written_again() {
 
 #[test]
 fn a_slots_description_may_be_lost_and_is_written_again() {
-    if !only_here("not every system has pipes among its files") {
-        return;
-    }
     let stand = often_ended();
     upgraded(&stand);
     let file = "state/slots/2-1.0.7/slot.json";
@@ -119,9 +119,6 @@ fn a_slots_description_may_be_lost_and_is_written_again() {
 
 #[test]
 fn whatever_becomes_of_the_lock_the_account_and_the_run_folder_the_device_runs() {
-    if !only_here("not every system has pipes among its files") {
-        return;
-    }
     let stand = often_ended();
     upgraded(&stand);
     for place in [
@@ -143,10 +140,7 @@ fn whatever_becomes_of_the_lock_the_account_and_the_run_folder_the_device_runs()
 
 #[test]
 fn with_both_record_files_lost_the_oldest_slot_runs_and_an_update_is_taken() {
-    if !only_here("not every system has pipes among its files") {
-        return;
-    }
-    for kind in EVERY {
+    for kind in every() {
         let stand = often_ended();
         upgraded(&stand);
         for file in ["state/record.a", "state/record.b"] {
@@ -164,10 +158,7 @@ fn with_both_record_files_lost_the_oldest_slot_runs_and_an_update_is_taken() {
 
 #[test]
 fn with_no_slot_left_the_device_stays_connected_says_so_and_takes_an_update() {
-    if !only_here("not every system has pipes among its files") {
-        return;
-    }
-    for kind in EVERY {
+    for kind in every() {
         let stand = often_ended();
         upgraded(&stand);
         harm(&stand.path("state/slots"), kind);
@@ -185,13 +176,10 @@ fn with_no_slot_left_the_device_stays_connected_says_so_and_takes_an_update() {
 
 #[test]
 fn a_configuration_that_cannot_be_read_is_told_with_the_file_and_the_last_good_one_is_taken() {
-    if !only_here("not every system has pipes among its files") {
-        return;
-    }
     let stand = often_ended();
     upgraded(&stand);
     let whole = fs::read(stand.config()).unwrap();
-    for kind in EVERY {
+    for kind in every() {
         harm(&stand.config(), kind);
         let checked = stand.cli(&["check-config"]);
         assert_eq!(checked.code, Some(2), "{kind:?}: {checked:?}");
@@ -229,7 +217,7 @@ fn a_record_lost_under_a_running_supervisor_is_there_again_with_its_next_save() 
 
 #[test]
 fn a_folder_lost_under_a_running_supervisor_harms_no_worker_and_a_restart_heals() {
-    if !only_here("what is in use cannot be removed everywhere") {
+    if !applies() {
         return;
     }
     for folder in ["state/run", "state/parts"] {
