@@ -126,15 +126,23 @@ pub(crate) enum Deed {
 
 /// The orders behind the running executable, if there are any.
 pub(crate) fn own() -> io::Result<Option<Orders>> {
-    // On Linux the file that runs itself: it may have been started from an open file, and its path may lead elsewhere by now.
-    let program = match cfg!(target_os = "linux") {
-        true => PathBuf::from("/proc/self/exe"),
-        false => std::env::current_exe()?,
-    };
-    let mut file = File::open(program)?;
+    let mut file = running()?;
     Ok(match trailer(&mut file)? {
         Some((_, json)) => Some(parse(&json)?),
         None => None,
+    })
+}
+
+/// The executable that runs.
+fn running() -> io::Result<File> {
+    if !cfg!(target_os = "linux") {
+        return File::open(std::env::current_exe()?);
+    }
+    // The very file: it may have been started while it was open, and its path may lead elsewhere by now. An emulator that was handed the
+    // open file does not know its name any more; whoever started it so has named it by its path.
+    File::open("/proc/self/exe").or_else(|why| match std::env::args_os().next() {
+        Some(path) => File::open(path),
+        None => Err(why),
     })
 }
 
