@@ -3,9 +3,11 @@
 //! They are written in Rust so that they run alike on Linux, macOS and Windows. One file per subcommand; what they share is
 //! how programs are run (`run`), how steps are told (`step`) and how it looks (`paint`). Nothing here is shipped.
 
+mod arm64;
 mod bench;
 mod check;
 mod crash_sweep;
+mod cross;
 mod demo;
 mod fuzz;
 mod http;
@@ -22,6 +24,7 @@ mod sign;
 mod soak;
 mod stage;
 mod step;
+mod systems;
 mod tail;
 mod windows;
 mod workspace;
@@ -63,8 +66,12 @@ enum What {
     Interop(interop::Args),
     /// Updates good and bad for as long as you like, with kills, stops, failing networks and jumping clocks
     Soak(soak::Args),
-    /// Supervisor and worker built for Windows, and run under Wine
+    /// The end-to-end suite on this system, and the table of what was run on which system
+    Systems(systems::Args),
+    /// Supervisor and worker built for Windows, and the suite run under Wine
     Windows(windows::Args),
+    /// Supervisor and worker built for Linux on 64-bit ARM, and the suite run under QEMU
+    Arm64(arm64::Args),
 }
 
 /// Why a script could not do its work; a check that found something is not an error but a `false`.
@@ -103,6 +110,9 @@ enum Error {
     /// A walk could not be walked again.
     #[error(transparent)]
     Replay(#[from] replay::ReplayError),
+    /// There is no table of the systems.
+    #[error("print the table")]
+    Systems(#[from] systems::ReportError),
     /// A number could not be measured.
     #[error(transparent)]
     Bench(#[from] bench::BenchError),
@@ -133,7 +143,9 @@ fn main() -> ExitCode {
         What::Replay(args) => replay::replay(&args),
         What::Interop(args) => interop::interop(&args),
         What::Soak(args) => soak::soak(&args),
+        What::Systems(args) => systems::systems(&args),
         What::Windows(args) => windows::windows(&args),
+        What::Arm64(args) => arm64::arm64(&args),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

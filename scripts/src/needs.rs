@@ -9,7 +9,7 @@ use crate::step::Failure;
 /// One thing a script cannot do without.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Need {
-    /// The Debian package that brings it.
+    /// The Debian package that brings it; one of another architecture has that behind a colon.
     pub(crate) package: &'static str,
     /// Tells whether it is there, however it came.
     pub(crate) met: fn() -> bool,
@@ -40,8 +40,15 @@ pub(crate) fn provide(needs: &[Need], install: bool) -> Result<String, Failure> 
     if missing.is_empty() {
         return Ok("all there".to_owned());
     }
+    let foreign = missing
+        .iter()
+        .find_map(|package| package.split_once(':'))
+        .map(|(_, architecture)| architecture);
     let by_hand = format!(
-        "apt-get install --no-install-recommends {}",
+        "{}apt-get install --no-install-recommends {}",
+        foreign
+            .map(|it| format!("dpkg --add-architecture {it} && apt-get update && "))
+            .unwrap_or_default(),
         missing.join(" ")
     );
     let named = || Failure::new(format!("missing: {}", missing.join(", ")), by_hand.clone());
@@ -49,6 +56,13 @@ pub(crate) fn provide(needs: &[Need], install: bool) -> Result<String, Failure> 
         return Err(named());
     }
     let failed = |error| Failure::from_error(&error, by_hand.clone());
+    if let Some(architecture) = foreign {
+        run::captured(&mut run::command(
+            "dpkg",
+            ["--add-architecture", architecture],
+        ))
+        .map_err(failed)?;
+    }
     run::captured(&mut run::command("apt-get", ["update", "--quiet"])).map_err(failed)?;
     let mut install = run::command(
         "apt-get",
@@ -92,6 +106,19 @@ mod tests {
         assert_eq!(
             failure.next,
             "apt-get install --no-install-recommends gizmo"
+        );
+    }
+
+    #[test]
+    fn a_package_of_another_architecture_is_named_with_the_command_that_lets_it_in() {
+        let needs = [Need {
+            package: "gizmo:arm64",
+            met: || false,
+        }];
+        let failure = provide(&needs, false).expect_err("the gizmo is missing");
+        assert_eq!(
+            failure.next,
+            "dpkg --add-architecture arm64 && apt-get update && apt-get install --no-install-recommends gizmo:arm64"
         );
     }
 }

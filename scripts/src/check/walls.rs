@@ -24,7 +24,7 @@ const DOORS: [(&str, &[&str]); 11] = [
     ("fuzz-targets", &["supervisor-core", "worker-protocol"]),
     // What it has in common with the supervisor is what a worker cannot do without.
     ("yardstick", &["worker-link", "worker-protocol"]),
-    ("xtask", &["cloud-emulator"]),
+    ("xtask", &["cloud-emulator", "e2e"]),
 ];
 
 /// What a package may name beyond that for its tests and examples. The worker's `misfit` must speak where the sdk never would.
