@@ -90,10 +90,13 @@ pub const EXEMPTIONS: &[Exemption] = &[
         reason: "a process is stopped in its tracks by a signal",
         systems: &[Wine, Windows],
         tests: &[
+            "health::a_worker_works_on_while_its_supervisor_stands_still_and_both_go_on_after_that",
             "health::an_active_worker_that_is_stopped_is_found_killed_and_started_again_with_its_state",
             "orphans::a_worker_and_a_standby_that_were_stopped_before_their_supervisor_was_killed_are_gone_before_the_next_worker_acts",
             "orphans::a_worker_that_stands_still_while_it_makes_its_device_safe_does_not_keep_the_device",
             "orphans::neither_do_a_worker_and_a_standby_together",
+            "phases::while_a_switch_stands_still_and_on_the_way_back_every_wish_is_answered",
+            "phases::while_a_trusted_version_is_left_every_wish_is_answered",
         ],
     },
     Exemption {
@@ -135,6 +138,8 @@ pub const EXEMPTIONS: &[Exemption] = &[
         systems: &[Wine, Windows],
         tests: &[
             "config::a_secret_that_others_may_read_is_refused_with_the_remedy",
+            "last_good::a_configuration_that_may_not_be_read_is_as_good_as_none",
+            "last_good::a_copy_that_others_can_read_is_private_again_or_not_taken",
             "strangers::unix::nobody_else_may_enter_the_folder_with_the_socket",
             "surroundings::a_program_that_may_not_be_executed_any_more_may_again_and_is_started",
         ],

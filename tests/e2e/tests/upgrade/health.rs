@@ -79,7 +79,7 @@ fn a_version_that_keeps_dying_after_its_commit_is_taken_back_also_across_a_resta
 
 #[test]
 fn a_worker_works_on_while_its_supervisor_stands_still_and_both_go_on_after_that() {
-    if !only_here("signals are") {
+    if !applies() {
         return;
     }
     let mut stand = Stand::new();

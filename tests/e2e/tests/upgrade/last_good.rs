@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use cloud_emulator::TaskState;
-use e2e::{Stand, Supervisor, only_here, until};
+use e2e::{Stand, Supervisor, applies, until};
 
 /// Wrong usage or configuration.
 const USAGE: Option<i32> = Some(2);
@@ -99,7 +99,7 @@ fn a_word_that_is_wrong_in_a_configuration_is_told_and_does_not_stop_the_device(
 fn a_configuration_that_may_not_be_read_is_as_good_as_none() {
     use std::os::unix::fs::PermissionsExt as _;
 
-    if !only_here("files have no mode there") {
+    if !applies() {
         return;
     }
     let stand = ran_once();
@@ -116,7 +116,7 @@ fn a_configuration_that_may_not_be_read_is_as_good_as_none() {
 fn a_copy_that_others_can_read_is_private_again_or_not_taken() {
     use std::os::unix::fs::PermissionsExt as _;
 
-    if !only_here("files have no mode there") {
+    if !applies() {
         return;
     }
     let stand = ran_once();

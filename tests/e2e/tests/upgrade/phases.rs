@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use cloud_emulator::TaskState;
-use e2e::{Programs, Stand, Supervisor, only_here};
+use e2e::{Programs, Stand, Supervisor, applies};
 use serde_json::{Value, json};
 
 use crate::switch::consent::before_three;
@@ -119,7 +119,7 @@ fn in_a_pause_every_wish_is_answered() {
 
 #[test]
 fn while_a_switch_stands_still_and_on_the_way_back_every_wish_is_answered() {
-    if !only_here("no process can be stopped") {
+    if !applies() {
         return;
     }
     let stand = patient();
@@ -162,7 +162,7 @@ fn while_a_switch_stands_still_and_on_the_way_back_every_wish_is_answered() {
 
 #[test]
 fn while_a_trusted_version_is_left_every_wish_is_answered() {
-    if !only_here("no process can be stopped") {
+    if !applies() {
         return;
     }
     let stand = patient();
