@@ -21,6 +21,10 @@ pub(super) const PROVING: u64 = 500;
 /// How many starts a build gets.
 pub(super) const TRIES: usize = 3;
 
+/// Ends of a trusted version that take it back. Kills count as well, and may come several times before the next commit: by the default's
+/// five a good version would be rightly taken back now and then.
+const LOOP_DEATHS: usize = 10;
+
 /// How long stopping in order may take before it is a violation: what the supervisor allows itself, and some.
 const LEAVE_LIMIT: Duration = Duration::from_secs(30);
 
@@ -252,6 +256,7 @@ fn configuration(setting: Setting<'_>) -> String {
          standby = {standby}\n\
          consent_limit_s = 6\n\
          proving_s = {}\n\
+         loop_deaths = {LOOP_DEATHS}\n\
          {budget}\
          \n[worker]\n\
          hello_limit_s = 4\n\
