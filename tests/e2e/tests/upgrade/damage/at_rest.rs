@@ -87,7 +87,8 @@ fn runs_on(stand: &Stand, place: &str, words: Option<&str>) {
 
 #[test]
 fn either_record_file_may_be_lost_and_is_written_again() {
-    for file in ["state/record.a", "state/record.b"] {
+    for name in ["record.a", "record.b"] {
+        let file = &format!("state/{name}");
         for kind in every() {
             // One stand each: whoever loses the newest record goes back to the one before it, in which the trial was still under way and
             // one more try is spent.
@@ -97,7 +98,7 @@ fn either_record_file_may_be_lost_and_is_written_again() {
             let supervisor = stand.run();
             supervisor.await_rest("1.0.7");
             let log = supervisor.log.text();
-            assert!(log.contains(file), "{file}, {kind:?}: {log}");
+            assert!(log.contains(name), "{file}, {kind:?}: {log}");
             let whole = fs::read(stand.path(file)).unwrap();
             assert!(whole.starts_with(b"hotplate"), "{file}, {kind:?}");
         }
