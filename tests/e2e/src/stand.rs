@@ -31,7 +31,10 @@ pub struct Stand {
     pub device: DeviceId,
     /// Whose images the device takes.
     pub publisher: SigningKey,
-    folder: TempDir,
+    /// Goes away with the stand.
+    _folder: TempDir,
+    /// Where everything lies, in it.
+    place: PathBuf,
     settings: Settings,
     images: AtomicU32,
 }
@@ -46,13 +49,19 @@ impl Stand {
     /// A stand with plain connections, where all that takes time takes little.
     #[must_use]
     pub fn new() -> Self {
-        Self::with(Options::default())
+        Self::with(Options::default(), Path::new(""))
+    }
+
+    /// The same in a folder of this name, which may be several names deep.
+    #[must_use]
+    pub fn within(name: &Path) -> Self {
+        Self::with(Options::default(), name)
     }
 
     /// A stand where everything goes over TLS, with the cloud's own certificate authority in `ca.pem`.
     #[must_use]
     pub fn with_tls() -> Self {
-        let mut stand = Self::with(Options::with_tls());
+        let mut stand = Self::with(Options::with_tls(), Path::new(""));
         let ca = stand.cloud.ca_pem().expect("TLS was asked for");
         fs::write(stand.path("ca.pem"), ca).expect("a stand's folder can be written");
         let port = stand
@@ -66,7 +75,7 @@ impl Stand {
         stand
     }
 
-    fn with(options: Options) -> Self {
+    fn with(options: Options, name: &Path) -> Self {
         // Built before anything is timed.
         let _ = Programs::under_test();
         let cloud = Emulator::start(options).expect("loopback has free ports");
@@ -76,10 +85,13 @@ impl Stand {
             .prefix("hotplate-")
             .tempdir()
             .expect("the system has a temporary folder");
+        let place = folder.path().join(name);
+        fs::create_dir_all(&place).expect("a private folder can be written");
         let mut stand = Self {
             device,
             publisher: SigningKey::generate(),
-            folder,
+            _folder: folder,
+            place,
             settings: Settings::default(),
             images: AtomicU32::new(0),
             cloud,
@@ -146,7 +158,7 @@ impl Stand {
     /// A path in the stand's folder.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.place.join(name)
     }
 
     /// A command line of the supervisor, on this stand's configuration.
@@ -214,7 +226,7 @@ impl Stand {
     /// A misfit with these orders.
     #[must_use]
     pub fn misfit(&self, orders: &Value) -> Image {
-        Image::misfit(self.folder.path(), &self.name(), orders)
+        Image::misfit(&self.place, &self.name(), orders)
     }
 
     /// A misfit that behaves, in this version.
@@ -227,13 +239,13 @@ impl Stand {
     #[must_use]
     pub fn padded(&self, version: &str, size: usize) -> Image {
         let orders = serde_json::json!({ "version": version });
-        Image::padded_misfit(self.folder.path(), &self.name(), &orders, size)
+        Image::padded_misfit(&self.place, &self.name(), &orders, size)
     }
 
     /// Any bytes as an image.
     #[must_use]
     pub fn image(&self, version: &str, bytes: &[u8]) -> Image {
-        Image::of_bytes(self.folder.path(), &self.name(), version, bytes)
+        Image::of_bytes(&self.place, &self.name(), version, bytes)
     }
 
     fn name(&self) -> String {

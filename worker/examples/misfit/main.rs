@@ -14,6 +14,7 @@
 mod device;
 mod journal;
 mod orders;
+mod scanner;
 mod stranger;
 
 use std::{path::Path, process::ExitCode};
@@ -44,6 +45,9 @@ fn main() -> ExitCode {
 fn obey(orders: Orders) -> ExitCode {
     let journal = Journal::open(&orders);
     journal.note("started");
+    if let Some(folder) = &orders.scans {
+        scanner::scan(folder.clone());
+    }
     let deed = match std::env::args().len() {
         1 => orders.deed,
         _ => Deed::Behave, // Somebody asks for its version or its model, and the sdk answers.

@@ -17,7 +17,7 @@ this worker misbehaves as its image says; make an image with
   misfit --stamp <this program> <out> '{\"version\":\"1.0.8\",\"do\":\"never-hello\"}'
 keys: version, do, and if wanted: says (the version its hello names), after_ms, times, instead, reason, journal, ticks,
       hands_over (JSON to say instead of where it stands), farewell (raise an event when it hands over),
-      raises (so many events in each turn)
+      raises (so many events in each turn), scans (a folder whose files it holds in turn, as virus scanners do)
 do:   behave, never-hello, outstay, connect-and-be-silent, exit-at-once, unfit, never-ready, fail-activate,
       hang-activate, die-while-proving, hang-while-proving, unwell-while-proving, other-version, keep-handover,
       later, stay, garbage-frame, too-long-frame, truncated-frame, stale-token";
@@ -66,6 +66,9 @@ pub(crate) struct Orders {
     /// Raise so many numbered events in each turn of the control loop.
     #[serde(default)]
     pub(crate) raises: i64,
+    /// Hold each file of this folder in turn, as virus scanners do.
+    #[serde(default)]
+    pub(crate) scans: Option<PathBuf>,
 }
 
 impl Orders {

@@ -43,6 +43,8 @@ mod packages;
 #[cfg(test)]
 mod phases;
 #[cfg(test)]
+mod places;
+#[cfg(test)]
 mod platform_key;
 #[cfg(test)]
 #[cfg(unix)]
