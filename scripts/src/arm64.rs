@@ -18,11 +18,11 @@ const TARGET: Target = Target {
     name: "arm64",
     c_compiler: "aarch64-linux-gnu-gcc",
     suffix: "",
-    library: Need {
+    std: Need {
         package: "libstd-rust-web-dev:arm64",
         met: || Path::new("/usr/lib/rustlib/aarch64-unknown-linux-gnu/lib").is_dir(),
     },
-    library_is_built: false,
+    std_is_built: false,
 };
 
 const QEMU: &str = "qemu-aarch64-static";

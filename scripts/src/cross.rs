@@ -37,9 +37,9 @@ pub(crate) struct Target {
     /// What its programs' names end with.
     pub(crate) suffix: &'static str,
     /// What Debian's Rust needs for its standard library.
-    pub(crate) library: Need,
+    pub(crate) std: Need,
     /// Is that the sources, which are built with every program?
-    pub(crate) library_is_built: bool,
+    pub(crate) std_is_built: bool,
 }
 
 /// Who compiles.
@@ -72,7 +72,7 @@ impl Target {
         let mut needs = beside.to_vec();
         if toolchain == Toolchain::Debian {
             needs.extend(DEBIAN_RUST);
-            needs.push(self.library);
+            needs.push(self.std);
         }
         let note = needs::provide(&needs, install).map_err(|mut failure| {
             failure.next = format!(
@@ -105,7 +105,7 @@ impl Target {
                     .env_remove("LD_LIBRARY_PATH")
                     .env_remove("RUSTUP_TOOLCHAIN")
                     .env_remove("CARGO");
-                if self.library_is_built {
+                if self.std_is_built {
                     // The switch that builds the standard library is kept from stable compilers; the sources match this compiler,
                     // so it is safe to use.
                     command

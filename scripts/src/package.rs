@@ -9,6 +9,7 @@ mod debian;
 mod life;
 
 use crate::run;
+use crate::stage::build_release;
 use crate::step::{Failure, Held, Outcome, Steps};
 use crate::workspace::Workspace;
 use archive::Format;
@@ -129,23 +130,7 @@ pub(crate) fn package(args: &Args) -> Result<bool, crate::Error> {
 
 /// Builds the programs for this system; the worker's next version first, if one is wanted, and kept elsewhere.
 fn build(workspace: &Workspace, next: Option<&Path>) -> Outcome {
-    let built = |version: &str| {
-        let words = [
-            "build",
-            "--release",
-            "--locked",
-            "--quiet",
-            "-p",
-            "supervisor",
-            "-p",
-            "worker",
-            "--bins",
-        ];
-        let mut cargo = workspace.cargo(&words);
-        run::captured(cargo.env("HOTPLATE_WORKER_VERSION", version))
-            .map(drop)
-            .map_err(|error| failed(&error))
-    };
+    let built = |version| build_release(workspace, version).map_err(|error| failed(&error));
     if let Some(next) = next {
         built(WORKERS[1])?;
         let worker = format!("worker{}", std::env::consts::EXE_SUFFIX);

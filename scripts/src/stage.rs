@@ -80,18 +80,7 @@ impl Plan {
             let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
             workspace.target.join("release").join(file)
         };
-        let mut build = workspace.cargo(&[
-            "build",
-            "--release",
-            "--locked",
-            "--quiet",
-            "-p",
-            "supervisor",
-            "-p",
-            "worker",
-            "--bins",
-        ]);
-        run::captured(build.env("HOTPLATE_WORKER_VERSION", version))?;
+        build_release(workspace, version)?;
         Ok(Self {
             supervisor: program("supervisor"),
             worker: program("worker"),
@@ -102,6 +91,25 @@ impl Plan {
             place: None,
         })
     }
+}
+
+/// Builds the release programs, the worker as this version.
+///
+/// # Errors
+/// When they cannot be built.
+pub(crate) fn build_release(workspace: &Workspace, version: &str) -> Result<(), run::RunError> {
+    let mut build = workspace.cargo(&[
+        "build",
+        "--release",
+        "--locked",
+        "--quiet",
+        "-p",
+        "supervisor",
+        "-p",
+        "worker",
+        "--bins",
+    ]);
+    run::captured(build.env("HOTPLATE_WORKER_VERSION", version)).map(drop)
 }
 
 /// The running programs.

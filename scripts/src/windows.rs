@@ -19,11 +19,11 @@ const TARGET: Target = Target {
     c_compiler: "x86_64-w64-mingw32-gcc",
     suffix: ".exe",
     // Debian has no standard library for Windows, but the sources.
-    library: Need {
+    std: Need {
         package: "rust-web-src",
         met: || Path::new("/usr/lib/rustlib/src/rust/library/Cargo.toml").exists(),
     },
-    library_is_built: true,
+    std_is_built: true,
 };
 
 const NEEDS: [Need; 3] = [
