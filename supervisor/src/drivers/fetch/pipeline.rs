@@ -29,7 +29,7 @@ use crate::drivers::store::at;
 pub(super) const BLOCK: usize = 64 * 1024;
 
 /// Bytes that may be collected while the file is busy with those before them.
-const BUFFER: usize = 2 * BLOCK;
+const BUFFER: usize = BLOCK + BLOCK / 2;
 
 /// Buffers that go round: one is filled, one is in each stage, and as many wait before the slowest, so that no stage falls asleep over
 /// each block: to be woken costs more than to hash one. The network's own buffers come on top.
