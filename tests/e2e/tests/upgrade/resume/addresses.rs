@@ -101,8 +101,7 @@ fn a_supervisor_killed_in_mid_download_goes_on_though_the_address_it_knew_has_en
     let stand = Stand::new();
     let mut supervisor = stand.run_with(&stand.good("1.0.0"));
     let image = stand.good("1.0.7");
-    stand.cloud.fault(Fault::new(FaultName::Stall).n(CUT));
-    stand.offer(&image);
+    offer_and_fall_silent(&stand, &image);
     // All that came, but for what does not fill a block, is on the disk.
     until("the beginning is on the disk", || {
         let part = stand.part();
@@ -111,7 +110,6 @@ fn a_supervisor_killed_in_mid_download_goes_on_though_the_address_it_knew_has_en
     });
     supervisor.kill();
     let part = stand.part();
-    stand.cloud.clear_fault(FaultName::Stall);
     stand
         .cloud
         .fault(Fault::new(FaultName::UrlExpired).times(1));
