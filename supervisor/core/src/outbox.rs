@@ -6,7 +6,7 @@
 //! | outcomes of jobs | 32, oldest dropped and counted | kept, in order, also on the disk | QoS 1, until acknowledged |
 //! | refusals | 8, oldest dropped and counted | kept, in order | QoS 1, until acknowledged |
 //! | events | 128 and 512 KiB, oldest dropped and counted | kept, in order | QoS 1, until acknowledged, at most 20 a second |
-//! | progress | newest | newest | QoS 1, at most one per 5 % or second, the first of a job when the outcomes before it are acknowledged |
+//! | progress | newest | newest | QoS 1, at most one per 5 % or second, the first of a job when the outcomes before it are acknowledged, also on the disk |
 //! | properties | 256 names and 512 KiB, further ones dropped and counted | newest per name | QoS 0, at most ten messages a second |
 //!
 //! What was sent and not acknowledged when the connection ended is sent again after the next one; at most 16 messages are in that
@@ -110,6 +110,8 @@ pub struct Outbox {
     held: bool,
     percent: Option<u8>,
     told: Option<(u8, Ticks)>,
+    /// The disk may still say that the end of a job is owed.
+    unsettled: bool,
     next_id: u32,
     next_ticket: u64,
     dropped: Dropped,
@@ -130,6 +132,7 @@ impl Outbox {
             held: false,
             percent: None,
             told: None,
+            unsettled: false,
             next_id: first_id,
             next_ticket: 0,
             dropped: Dropped::default(),
@@ -152,6 +155,11 @@ impl Outbox {
     /// So much of an update is done, 1 to 100 percent.
     pub fn progress(&mut self, percent: u8) {
         self.percent = Some(percent);
+    }
+
+    /// Is everything on the disk that the cloud acknowledged? Until it is, a power cut would bring back reports that it has.
+    pub fn settled(&mut self, is_durable: bool) {
+        self.unsettled = !is_durable;
     }
 
     /// An update ended without success, or an offer was refused.
@@ -290,7 +298,7 @@ impl Outbox {
         let Some(percent) = self.percent else { return };
         let due = match self.told {
             // A message about progress names no job: whatever is told of the one before from now on would pass for the end of this one.
-            None => !self.owes(),
+            None => !self.owes() && !self.unsettled,
             Some((told, _)) if percent <= told => return,
             Some((told, at)) => {
                 percent == 100

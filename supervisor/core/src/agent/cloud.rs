@@ -20,6 +20,14 @@ use crate::{
     update::Update,
 };
 
+/// When an offer came that is looked at now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrival {
+    JustNow,
+    /// During the job before it, or a pause.
+    Waited,
+}
+
 impl Agent {
     pub(super) fn cloud_up(&mut self, now: Now, out: &mut Vec<Command>) {
         self.session.up(now.ticks);
@@ -33,7 +41,7 @@ impl Agent {
         // The version first: an update that ended while the link was down is closed by it.
         self.inform();
         self.outbox.connected(now.ticks);
-        self.outbox.flush(now.ticks, now.wall.0, out);
+        self.flush(now, out);
         out.push(Command::Subscribe {
             topics: self.topics.subscriptions(),
         });
@@ -203,7 +211,7 @@ impl Agent {
                     note(out, Grade::Detail, None, None, text);
                 }
                 Ok(Some(wanted)) => {
-                    self.consider(wanted, now, out);
+                    self.consider(wanted, Arrival::JustNow, now, out);
                 }
                 Err(outcome) => self.refuse_offer(outcome, true, out),
             },
@@ -225,14 +233,22 @@ impl Agent {
     }
 
     /// Weighs an offer and acts on the verdict, which whoever asked may want to know.
-    pub(super) fn consider(&mut self, wanted: Wanted, now: Now, out: &mut Vec<Command>) -> Verdict {
+    pub(super) fn consider(
+        &mut self,
+        wanted: Wanted,
+        arrival: Arrival,
+        now: Now,
+        out: &mut Vec<Command>,
+    ) -> Verdict {
         let idle = self.update.as_ref().is_some_and(Update::is_idle);
         let verdict = weigh(&wanted, &self.ledger, idle, &self.policy);
         match &verdict {
             Verdict::Install => {
                 if wanted.is_reported() {
                     self.outbox.begin();
-                    self.settle_reports();
+                    if arrival == Arrival::JustNow {
+                        self.settle_reports();
+                    }
                 }
                 self.with_update(now, out, |it, hands| it.open(wanted, hands));
             }
@@ -268,7 +284,7 @@ impl Agent {
     }
 
     /// A new offer is an answer to what was reported before it on this connection: a platform makes it only after it has taken
-    /// down how the one before ended. Told once more, that would pass for the end of the new one.
+    /// down how the one before ended. Told once more, that would pass for the end of the new one. One that waited says nothing about it.
     fn settle_reports(&mut self) {
         for report in self.outbox.settle_sent() {
             self.ledger
@@ -283,7 +299,7 @@ impl Agent {
         let waiting = self.update.as_mut().and_then(Update::next_offer);
         if let Some(wanted) = waiting {
             self.ledger.wait_for(None);
-            self.consider(wanted, now, out);
+            self.consider(wanted, Arrival::Waited, now, out);
             self.hear_told(out);
         }
     }

@@ -1,4 +1,4 @@
-//! What keeps the outbox from delivering: a connection on which nothing is acknowledged, and bounds that were reached.
+//! The outbox's way out, and what keeps it from delivering: a connection on which nothing is acknowledged, and bounds that were reached.
 
 use super::{Agent, note};
 use crate::{
@@ -8,6 +8,14 @@ use crate::{
 };
 
 impl Agent {
+    /// Sends what may be sent, if there is a connection.
+    pub(super) fn flush(&mut self, now: Now, out: &mut Vec<Command>) {
+        if self.session.is_up() {
+            self.outbox.settled(self.ledger.is_durable());
+            self.outbox.flush(now.ticks, now.wall.0, out);
+        }
+    }
+
     /// MQTT sends nothing again on the same connection: what stays unacknowledged there for too long is sent over a new one.
     pub(super) fn renew_silent_link(&mut self, now: Now, out: &mut Vec<Command>) {
         if self.silent_at().is_none_or(|at| now.ticks < at) {

@@ -1,6 +1,6 @@
 //! What every room does once at the end of each event, and how an update reaches what it acts on.
 
-use super::{Agent, note, scene};
+use super::{Agent, cloud::Arrival, note, scene};
 use crate::{
     cadence::Reason,
     event::{Answered, Asker, Command, Grade, LocalFile, Reply, Request},
@@ -33,15 +33,11 @@ impl Agent {
         self.ask_for_offer(now, out);
         self.ask_for_block(now, out);
         self.report_status(now, out);
-        if self.session.is_up() {
-            self.outbox.flush(now.ticks, now.wall.0, out);
-        }
+        self.flush(now, out);
         // During an update the platform would take another version for its failure, and after that it hears why first.
         if self.uninformed && self.update.as_ref().is_some_and(Update::is_idle) {
             self.inform();
-            if self.session.is_up() {
-                self.outbox.flush(now.ticks, now.wall.0, out);
-            }
+            self.flush(now, out);
         }
         self.tell_dropped(now, out);
         self.drop_unsendable(out);
@@ -154,7 +150,7 @@ impl Agent {
             let why = format!("it has {} bytes, and at most {most} are allowed", file.size);
             return Answered::Refused { why };
         }
-        match self.consider(file.wanted(), now, out) {
+        match self.consider(file.wanted(), Arrival::JustNow, now, out) {
             Verdict::Install => Answered::Begun,
             Verdict::Running => Answered::Running,
             // An operator's wish is never taken for the platform's.

@@ -350,3 +350,21 @@ fn the_progress_of_a_job_is_told_only_when_the_outcomes_before_it_are_acknowledg
     outbox.progress(1);
     assert_eq!(sent(&mut outbox, 0).0.len(), 2);
 }
+
+#[test]
+fn the_first_progress_waits_until_the_disk_knows_what_the_cloud_knows() {
+    let mut outbox = outbox();
+    outbox.report(report(1));
+    let (_, tickets) = sent(&mut outbox, 0);
+    outbox.begin();
+    outbox.progress(10);
+    outbox.published(tickets[0]);
+    outbox.settled(false);
+    assert!(sent(&mut outbox, 1).0.is_empty());
+    outbox.settled(true);
+    assert_eq!(sent(&mut outbox, 2).0, ["progress"]);
+    // What follows in the same job passes for nothing else.
+    outbox.settled(false);
+    outbox.progress(20);
+    assert_eq!(sent(&mut outbox, 3).0, ["progress"]);
+}
