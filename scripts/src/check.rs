@@ -85,13 +85,14 @@ fn format(workspace: &Workspace) -> Outcome {
 }
 
 fn lockfile(workspace: &Workspace) -> Outcome {
+    let metadata = ["metadata", "--locked", "--format-version", "1"];
     let next = "run any cargo command without `--locked`, then commit Cargo.lock by itself";
-    cargo_step(
-        workspace,
-        &["metadata", "--locked", "--format-version", "1"],
-        &[],
-        next,
-    )
+    cargo_step(workspace, &metadata, &[], next)?;
+    // The fuzzer's programs have a workspace and a lockfile of their own, which nothing else here would miss.
+    let manifest = "tests/fuzz/cargo-fuzz/Cargo.toml";
+    let next = format!("run `cargo update --workspace --manifest-path {manifest}`, then commit it");
+    let theirs = [&metadata[..], &["--manifest-path", manifest]].concat();
+    cargo_step(workspace, &theirs, &[], &next)
 }
 
 fn clippy(workspace: &Workspace) -> Outcome {
