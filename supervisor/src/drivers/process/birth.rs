@@ -141,7 +141,7 @@ impl Birth {
             return Ok((child, true));
         }
         // Whatever was in the way, this has a reason to tell: of the path, which says more than the handle.
-        let child = start(self.dressed(Command::new(path))).await?;
+        let child = start(self.dressed(system::by_path(path))).await?;
         Ok((child, false))
     }
 

@@ -43,6 +43,11 @@ pub(super) fn by_handle(program: &File, path: &Path) -> Option<Command> {
     Some(command)
 }
 
+/// Starts whatever the path leads to.
+pub(super) fn by_path(path: &Path) -> Command {
+    Command::new(path)
+}
+
 /// Ctrl-C in the terminal reaches only the supervisor: the worker is in a group of its own.
 pub(super) fn set_apart(command: &mut Command) {
     command.process_group(0);
