@@ -333,6 +333,11 @@ impl Emulator {
         self.0.shared.act(|world, _| world.faults.clear(name));
     }
 
+    /// Ends every connection of the firmware server that there is at this moment, in the middle of what it sends.
+    pub fn hang_up_downloads(&self) {
+        self.0.shared.hang_up_downloads();
+    }
+
     /// How often a fault has struck.
     pub fn struck(&self, name: FaultName) -> u64 {
         self.0.shared.look(|world| world.faults.struck(name))

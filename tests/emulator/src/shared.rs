@@ -17,6 +17,7 @@ use crate::state::DeviceState;
 pub(crate) struct Shared {
     world: Mutex<World>,
     changed: watch::Sender<()>,
+    hung_up: watch::Sender<()>,
 }
 
 /// Milliseconds since 1970.
@@ -44,6 +45,7 @@ impl Shared {
         Self {
             world: Mutex::new(world),
             changed: watch::Sender::new(()),
+            hung_up: watch::Sender::new(()),
         }
     }
 
@@ -67,6 +69,16 @@ impl Shared {
     /// Told of every change.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
+    }
+
+    /// Ends every connection for downloads that there is now.
+    pub(crate) fn hang_up_downloads(&self) {
+        self.hung_up.send_replace(());
+    }
+
+    /// Told when the connections that there are by now are to end.
+    pub(crate) fn hang_ups(&self) -> watch::Receiver<()> {
+        self.hung_up.subscribe()
     }
 
     /// Waits until `probe` finds something, looking again after each change; `None` when the time is over.

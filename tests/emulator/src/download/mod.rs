@@ -43,13 +43,24 @@ async fn serve_connection<S: AsyncRead + AsyncWrite + Unpin>(
     tls: bool,
     shared: &Shared,
 ) {
+    let mut hang_ups = shared.hang_ups();
     let mut buffer = Vec::new();
-    while let Some(head) = read_head(&mut stream, &mut buffer).await {
+    loop {
+        let head = tokio::select! {
+            head = read_head(&mut stream, &mut buffer) => head,
+            _ = hang_ups.changed() => None,
+        };
+        let Some(head) = head else { break };
         let request = Request::read(&head);
         let (plan, minisig) = shared.act(|world, now| world.plan_download(now, &request, tls));
         // A client that left in the middle is told in the journal by the count of bytes.
-        let (sent, went_on) = respond(&mut stream, &plan, request.method == "HEAD", shared).await;
-        let whole = sent == plan.promised || request.method == "HEAD";
+        let mut sent = 0;
+        let only_head = request.method == "HEAD";
+        let went_on = tokio::select! {
+            went_on = respond(&mut stream, &plan, only_head, &mut sent, shared) => went_on,
+            _ = hang_ups.changed() => false,
+        };
+        let whole = sent == plan.promised || only_head;
         if !minisig {
             let path = request.path.clone();
             let bytes = sent;
@@ -120,32 +131,32 @@ impl Request {
     }
 }
 
-/// Sends a response. Returns how many body bytes went out, and whether the connection is still good.
+/// Sends a response, and returns whether the connection is still good; `sent` tells how many body bytes went out, also when it fails.
 async fn respond<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     plan: &Plan,
     only_head: bool,
+    sent: &mut u64,
     shared: &Shared,
-) -> (u64, bool) {
+) -> bool {
     if stream.write_all(plan.head.as_bytes()).await.is_err() {
-        return (0, false);
+        return false;
     }
-    let mut sent = 0;
     let went_on = match &plan.body {
         _ if only_head => true,
         Body::Text(text) => {
-            sent = text.len() as u64;
+            *sent = text.len() as u64;
             stream.write_all(text.as_bytes()).await.is_ok()
         }
         Body::HeldText(text, fault) => {
-            sent = text.len() as u64;
+            *sent = text.len() as u64;
             stream.flush().await.is_ok()
                 && body::stalled(stream, shared, *fault).await.is_ok()
                 && stream.write_all(text.as_bytes()).await.is_ok()
         }
-        Body::File(body) => body.send(stream, &mut sent, shared).await.is_ok(),
+        Body::File(body) => body.send(stream, sent, shared).await.is_ok(),
     };
-    (sent, went_on && stream.flush().await.is_ok())
+    went_on && stream.flush().await.is_ok()
 }
 
 #[cfg(test)]

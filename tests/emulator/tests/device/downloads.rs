@@ -266,9 +266,15 @@ async fn a_slow_download_keeps_its_rate() {
     );
 }
 
-#[tokio::test]
-async fn a_stalled_download_goes_on_when_the_fault_is_cleared() {
-    let (emulator, url) = served(Options::default());
+/// How much of a body there is behind the head.
+fn body_bytes(answer: &[u8]) -> Option<usize> {
+    let mut places = answer.windows(4);
+    let end = places.position(|four| four == b"\r\n\r\n");
+    end.map(|end| answer.len() - end - 4)
+}
+
+/// Asks for a file that stalls after 1000 bytes, and has them.
+async fn stalled(emulator: &Emulator, url: &str) -> (tokio::net::TcpStream, Vec<u8>) {
     emulator.fault(Fault::new(FaultName::Stall).n(1000));
     let path = url
         .strip_prefix(&format!("http://{}", emulator.firmware_address()))
@@ -283,19 +289,45 @@ async fn a_stalled_download_goes_on_when_the_fault_is_cleared() {
         .await
         .unwrap();
     let mut answer = Vec::new();
-    let body_bytes = |answer: &[u8]| {
-        answer
-            .windows(4)
-            .position(|four| four == b"\r\n\r\n")
-            .map(|end| answer.len() - end - 4)
-    };
     while body_bytes(&answer) < Some(1000) {
         assert_ne!(socket.read_buf(&mut answer).await.unwrap(), 0);
     }
     assert_eq!(body_bytes(&answer), Some(1000), "nothing beyond the stall");
+    (socket, answer)
+}
+
+#[tokio::test]
+async fn a_stalled_download_goes_on_when_the_fault_is_cleared() {
+    let (emulator, url) = served(Options::default());
+    let (mut socket, mut answer) = stalled(&emulator, &url).await;
     emulator.clear_fault(FaultName::Stall);
     socket.read_to_end(&mut answer).await.unwrap();
     assert_eq!(body_bytes(&answer), Some(200_000));
+}
+
+#[tokio::test]
+async fn a_download_that_is_hung_up_on_ends_there_and_is_told_as_not_whole() {
+    let (emulator, url) = served(Options::default());
+    let (mut socket, mut answer) = stalled(&emulator, &url).await;
+    emulator.hang_up_downloads();
+    socket.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(body_bytes(&answer), Some(1000));
+    let told = |entry: &cloud_emulator::Entry| {
+        matches!(
+            entry.what,
+            What::Sent {
+                bytes: 1000,
+                whole: false,
+                ..
+            }
+        )
+    };
+    emulator
+        .wait_for_entry(0, LIMIT, "the end of the download", told)
+        .await
+        .unwrap();
+    emulator.clear_fault(FaultName::Stall);
+    assert_eq!(get(&url, &[]).await.body, bytes());
 }
 
 #[tokio::test]
