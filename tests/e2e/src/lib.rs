@@ -8,13 +8,16 @@
 //! |---|---|
 //! | `HOTPLATE_BIN_DIR` | a folder with `supervisor`, `worker-1.0.0`, `worker-1.0.7` and `misfit` (or the same with `.exe`); without it they are built |
 //! | `HOTPLATE_RUNNER` | a command that runs these programs on this system, such as `wine` |
+//! | `HOTPLATE_FIGURES` | a file that what tests measure by the way is appended to |
 //! | `HOTPLATE_KILL_SEED` | at which points of a download the supervisor is killed; a failing test tells its seed |
 //!
 //! It refuses to sleep: every wait is on a condition, has a limit, and says at its end what was seen last.
 
 mod build;
 mod cloud;
+mod console;
 mod downloads;
+pub mod figures;
 mod image;
 mod log;
 mod programs;

@@ -6,7 +6,7 @@ mod kept;
 use std::fs;
 
 use cloud_emulator::{TaskState, What};
-use e2e::{Image, Programs, Stand, Supervisor, applies};
+use e2e::{Image, Programs, Stand, Supervisor};
 use serde_json::{Value, json};
 
 use self::kept::{age, await_kept, change, files, newest};
@@ -123,9 +123,6 @@ fn a_supervisor_that_does_not_know_in_which_run_of_the_machine_it_was_kept_says_
 
 #[test]
 fn a_supervisor_that_is_stopped_in_order_keeps_the_last_word() {
-    if !applies() {
-        return;
-    }
     // The usual rate: what is on the disk otherwise is the first word.
     let stand = Stand::new();
     let mut first = stand.run_with(&stand.misfit(&orders(&stand)));

@@ -1,6 +1,6 @@
 //! The command line: status, install, and who may hold a state folder.
 
-use e2e::{Stand, applies};
+use e2e::{Stand, Supervisor, applies};
 
 /// The exit codes that scripts go by.
 const DONE: Option<i32> = Some(0);
@@ -162,16 +162,17 @@ fn a_state_folder_that_is_a_file_is_damaged() {
     assert!(ended.stderr.contains("state"), "{ended:?}");
 }
 
-#[test]
-fn asked_to_end_it_stops_the_worker_in_order_and_exits_with_0() {
-    if !applies() {
-        return;
-    }
-    let stand = Stand::new();
+/// A supervisor at work with a worker that writes down how it ends.
+#[track_caller]
+fn at_work(stand: &Stand) -> Supervisor<'_> {
     let journal = stand.misfit_journal_path("lives");
     let orders = serde_json::json!({ "version": "1.0.0", "journal": journal });
-    let mut supervisor = stand.run_with(&stand.misfit(&orders));
-    supervisor.ask_to_end();
+    stand.run_with(&stand.misfit(&orders))
+}
+
+/// It has the worker end in order, ends itself, and says that all went well.
+#[track_caller]
+fn ends_in_order(stand: &Stand, mut supervisor: Supervisor<'_>) {
     assert_eq!(supervisor.await_end(), DONE, "{}", supervisor.log.text());
     let lives = stand.misfit_journal("lives");
     assert!(
@@ -179,4 +180,23 @@ fn asked_to_end_it_stops_the_worker_in_order_and_exits_with_0() {
         "{lives:?}"
     );
     assert_eq!(stand.cli(&["status"]).code, UNEXPECTED);
+}
+
+#[test]
+fn asked_to_end_it_stops_the_worker_in_order_and_exits_with_0() {
+    let stand = Stand::new();
+    let supervisor = at_work(&stand);
+    supervisor.ask_to_end();
+    ends_in_order(&stand, supervisor);
+}
+
+#[test]
+fn ctrl_break_ends_it_in_order_too() {
+    if !applies() {
+        return;
+    }
+    let stand = Stand::new();
+    let supervisor = at_work(&stand);
+    supervisor.press_break();
+    ends_in_order(&stand, supervisor);
 }

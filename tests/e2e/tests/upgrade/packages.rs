@@ -24,10 +24,15 @@ fn stand() -> Stand {
 
 /// A program that behaves, of so many bytes at least, with recipes beside it.
 fn upload(stand: &Stand, version: &str, size: usize) -> Firmware {
+    upload_with(stand, version, size, "recipes.txt")
+}
+
+/// The same with another name for the recipes.
+fn upload_with(stand: &Stand, version: &str, size: usize, recipes: &str) -> Firmware {
     let image = stand.padded(version, size);
     let bytes = fs::read(&image.path).unwrap();
     let files = vec![
-        Source::Bytes("recipes.txt".to_owned(), RECIPES.to_vec()),
+        Source::Bytes(recipes.to_owned(), RECIPES.to_vec()),
         Source::Bytes(program().to_owned(), bytes),
     ];
     let package = Package {
@@ -60,6 +65,45 @@ fn a_package_goes_whole_into_one_slot_and_its_program_runs() {
     stand.offer(&stand.misfit(&serde_json::json!({"version": "1.0.8", "do": "die-while-proving"})));
     stand.await_task(TaskState::Failed);
     supervisor.await_rest("1.0.7");
+}
+
+/// Windows' usual limit for a path, in characters; the names are of lengths with which the program keeps to it and its recipes do not.
+const LIMIT: usize = 260;
+
+#[test]
+fn what_lies_beside_a_program_may_have_a_path_longer_than_260_characters() {
+    let programs = Programs::under_test();
+    let short = programs.see(&std::env::temp_dir()).len();
+    let names = ["x".repeat(60), "y".repeat(60), "z".repeat(76 - short)];
+    let mut stand = Stand::within(&names.iter().collect::<PathBuf>());
+    stand.set_text("update.entry", program());
+    let supervisor = stand.run_with(&stand.good("1.0.0"));
+    let recipes = format!("{}.txt", "r".repeat(60));
+    let firmware = upload_with(&stand, "1.0.7", 0, &recipes);
+    stand.start(Rollout::new(firmware.id, &stand.device));
+    stand.await_task(TaskState::Succeeded);
+    supervisor.await_rest("1.0.7");
+    let newest = slots(&stand).pop().unwrap();
+    let length = |name: &str| programs.see(&newest.join(name)).len();
+    assert!(length(program()) < LIMIT && length(&recipes) > LIMIT);
+    assert_eq!(fs::read(newest.join(&recipes)).unwrap(), RECIPES);
+    // What it was is verified before each start, and what it is no more is removed.
+    programs.kill(supervisor.worker());
+    supervisor.await_status("another worker is active", |status| {
+        status["respawns"] == 1 && status["workers"][0]["stage"] == "active"
+    });
+    for version in ["1.0.8", "1.0.9"] {
+        stand.offer(&stand.good(version));
+        stand.await_task(TaskState::Succeeded);
+        supervisor.await_rest(version);
+    }
+    e2e::until("the package is removed", || {
+        if newest.exists() {
+            Err(format!("{:?}", slots(&stand)))
+        } else {
+            Ok(())
+        }
+    });
 }
 
 #[test]

@@ -93,11 +93,13 @@ fn an_event_that_the_old_worker_raises_at_its_end_is_told_once_and_before_the_ne
 #[test]
 fn fifty_upgrades_in_a_row_keep_one_connection_one_count_and_one_worker() {
     let stand = Stand::new();
-    let supervisor = stand.run_with(&stand.good("1.0.0"));
+    let journal = stand.misfit_journal_path("lives");
+    let good = |version: &str| stand.misfit(&json!({ "version": version, "journal": journal }));
+    let supervisor = stand.run_with(&good("1.0.0"));
     let mark = stand.cloud.journal_position();
     for number in 1..=50 {
         let version = format!("1.0.{number}");
-        stand.offer(&stand.good(&version));
+        stand.offer(&good(&version));
         stand.await_task(TaskState::Succeeded);
         supervisor.await_rest(&version);
     }
@@ -126,6 +128,25 @@ fn fifty_upgrades_in_a_row_keep_one_connection_one_count_and_one_worker() {
     });
     let status = supervisor.status();
     assert_eq!(status["respawns"], 0, "{status}");
+    // From the moment the old one has let go of the device until the new one holds it, by what they wrote down themselves.
+    let gaps = gaps(&stand.misfit_journal("lives"));
+    assert_eq!(gaps.len(), 50, "{gaps:?}");
+    e2e::figures::keep("gap of a switch", &gaps);
+}
+
+/// How long nobody held the device at each switch, in milliseconds.
+fn gaps(lives: &[Value]) -> Vec<f64> {
+    let at = |line: &Value| line["wall_us"].as_f64().unwrap();
+    let pairs = lives
+        .iter()
+        .filter(|line| line["event"] == "quiesced" || line["event"] == "active");
+    let pairs: Vec<&Value> = pairs.collect();
+    let switches = pairs
+        .windows(2)
+        .filter(|pair| pair[0]["event"] == "quiesced" && pair[1]["event"] == "active");
+    switches
+        .map(|pair| (at(pair[1]) - at(pair[0])) / 1000.0)
+        .collect()
 }
 
 #[test]
