@@ -10,7 +10,7 @@ pub(crate) mod live;
 mod process;
 mod recovery;
 mod release;
-mod spread;
+pub(crate) mod spread;
 mod swap;
 mod yardstick;
 

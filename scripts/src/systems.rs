@@ -4,6 +4,7 @@
 //! its report in the folder `systems` of the build folder, and `--table` makes one table of all reports that lie there. It
 //! refuses to count what did not run: a test that does not apply is named with its reason, one that was left out as left out.
 
+mod figures;
 mod report;
 mod suite;
 mod table;

@@ -4,18 +4,18 @@ use serde_json::{Value, json};
 
 /// How samples are spread, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Spread {
+pub(crate) struct Spread {
     /// Half of them are not above this.
-    pub(super) p50: f64,
+    pub(crate) p50: f64,
     /// 99 of 100 are not above this; of fewer than 100 samples it is the largest.
-    pub(super) p99: f64,
+    pub(crate) p99: f64,
     /// None is above this.
-    pub(super) max: f64,
+    pub(crate) max: f64,
 }
 
 impl Spread {
     /// Of samples in milliseconds; all zero of none.
-    pub(super) fn of(samples: &[f64]) -> Self {
+    pub(crate) fn of(samples: &[f64]) -> Self {
         let mut sorted = samples.to_vec();
         sorted.sort_by(f64::total_cmp);
         // The smallest sample that so many percent are not above.

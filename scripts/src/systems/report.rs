@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::figures::Figure;
 use crate::step::{Failure, Held, Outcome};
 use crate::workspace::Workspace;
 
@@ -36,6 +37,9 @@ pub(crate) struct Report {
     pub(crate) does_not_apply: BTreeMap<String, String>,
     /// The tests that a shorter run left to a whole one.
     pub(crate) left_out: Vec<String>,
+    /// What they measured by the way.
+    #[serde(default)]
+    pub(crate) figures: BTreeMap<String, Figure>,
     /// Where everything the tests printed is.
     pub(crate) log: PathBuf,
 }
@@ -124,6 +128,9 @@ impl Report {
         );
         if !self.left_out.is_empty() {
             line.push_str(&format!(", {} left to a whole run", self.left_out.len()));
+        }
+        for (name, figure) in &self.figures {
+            line.push_str(&format!("; {}", figure.words(name)));
         }
         line
     }

@@ -7,8 +7,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use e2e::{EXEMPTIONS, System};
+use e2e::{EXEMPTIONS, System, figures};
 
+use super::figures::Figure;
 use super::report::{Ended, Report};
 use crate::run;
 use crate::step::Failure;
@@ -74,8 +75,10 @@ impl Suite {
         };
         fs::create_dir_all(&folder).map_err(cannot)?;
         let printed = File::create(&log).map_err(cannot)?;
+        let measured = folder.join(format!("{}.figures", self.system.key()));
+        File::create(&measured).map_err(cannot)?;
         let mut command = self.command(workspace);
-        command.arg("--exact");
+        command.env(figures::FIGURES, &measured).arg("--exact");
         if let Some(threads) = self.threads {
             command.arg(format!("--test-threads={threads}"));
         }
@@ -101,6 +104,10 @@ impl Suite {
                 format!("read {}", log.display()),
             ));
         }
+        let measured = fs::read_to_string(&measured).map_err(cannot)?;
+        let figures = Figure::all(&measured).map_err(|why| {
+            Failure::from_error(&why, "mend what the tests say they have measured")
+        })?;
         let report = Report {
             system: self.system.key().to_owned(),
             title: self.title.clone(),
@@ -110,6 +117,7 @@ impl Suite {
             tests,
             does_not_apply: plan.does_not_apply,
             left_out: plan.left_out,
+            figures,
             log: log.clone(),
         };
         report.save(workspace).map_err(cannot)?;

@@ -34,6 +34,9 @@ pub(super) fn table(reports: &[Report]) -> String {
     }
     let sums = reports.iter().map(|report| Cell::of(report, |_| true));
     row("**all**", sums.map(|cell| cell.text()).collect());
+    for (name, cells) in figures(reports) {
+        row(name, cells);
+    }
     let mut reasons: BTreeMap<&str, BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
     for report in reports {
         for (test, reason) in &report.does_not_apply {
@@ -41,7 +44,7 @@ pub(super) fn table(reports: &[Report]) -> String {
             tests.entry(test).or_default().push(&report.title);
         }
     }
-    text.push_str("\n✓ passed, ✗ failed, – does not apply, … left to a whole run.\n");
+    text.push_str("\n✓ passed, ✗ failed, – does not apply, … left to a whole run; what was measured as p50 / p99.\n");
     for (reason, tests) in reasons {
         let _ = writeln!(text, "\nDoes not apply because {reason}:");
         for (test, systems) in tests {
@@ -49,6 +52,25 @@ pub(super) fn table(reports: &[Report]) -> String {
         }
     }
     text
+}
+
+/// What was measured anywhere, and its cell for each system.
+fn figures(reports: &[Report]) -> BTreeMap<&str, Vec<String>> {
+    let names: BTreeSet<&str> = reports
+        .iter()
+        .flat_map(|it| it.figures.keys().map(String::as_str))
+        .collect();
+    let cell = |report: &Report, name| {
+        let figure = report.figures.get(name);
+        figure.map_or_else(String::new, |it| {
+            format!("{:.1} / {:.1} ms", it.p50_ms, it.p99_ms)
+        })
+    };
+    let row = |name| {
+        let cells = reports.iter().map(|report| cell(report, name));
+        (name, cells.collect())
+    };
+    names.into_iter().map(row).collect()
 }
 
 /// All tests a report knows of.
@@ -114,6 +136,7 @@ mod tests {
                 .map(|name| ((*name).to_owned(), "of this".to_owned()))
                 .collect(),
             left_out: vec!["b::three".to_owned()],
+            figures: BTreeMap::new(),
             log: std::path::PathBuf::new(),
         };
         let text = table(&[
