@@ -376,6 +376,7 @@ async fn run(
     let Contents {
         record,
         slots,
+        unreadable,
         checkpoint,
         words,
     } = contents;
@@ -413,6 +414,7 @@ async fn run(
     let found = Found {
         record,
         slots,
+        unreadable,
         checkpoint,
         boot: host::boot(),
         words,

@@ -261,7 +261,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a worker is started from a trusted slot that was not found whole",
         file: "supervisor/core/src/update/resume.rs",
-        from: "let there = found.contains(slot);",
+        from: "let there = found.contains(slot) || unread.contains(slot);",
         to: "let there = true;",
         laws: &["only_verified_runs"],
         tests: &[

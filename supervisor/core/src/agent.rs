@@ -52,6 +52,8 @@ pub struct Found {
     pub record: Option<Record>,
     /// Every finished, undamaged slot.
     pub slots: Vec<Slot>,
+    /// Slots of the record that cannot be read at the moment: nobody knows what became of them.
+    pub unreadable: Vec<Slot>,
     /// The newest whole checkpoint.
     pub checkpoint: Option<Checkpoint>,
     /// Which run of the machine this is, if the system can tell.
@@ -139,7 +141,9 @@ impl Agent {
             note(out, Grade::Warning, None, None, text.to_owned());
         }
         self.recall(found.checkpoint, found.boot, now, out);
-        let update = self.with_hands(now, out, |hands| Update::resume(hands, &found.slots));
+        let update = self.with_hands(now, out, |hands| {
+            Update::resume(hands, &found.slots, &found.unreadable)
+        });
         self.update = Some(update);
         self.settle(now, out);
     }
@@ -217,6 +221,7 @@ impl Agent {
             Event::Spawned { .. }
             | Event::SpawnFailed { .. }
             | Event::SlotDamaged { .. }
+            | Event::SlotUnreadable { .. }
             | Event::Exited { .. }
             | Event::Joined { .. }
             | Event::Said { .. }

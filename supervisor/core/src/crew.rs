@@ -84,6 +84,14 @@ impl Crew {
         }
     }
 
+    /// The same, but when the kept slot's own next start would have been: neither of the two could be read.
+    pub fn put_in_turn(&mut self, slot: SlotId, by: Slot) {
+        if self.kept.as_ref().is_some_and(|kept| kept.id == slot) {
+            self.home = Some(by.id);
+            self.kept = Some(by);
+        }
+    }
+
     /// From now on nobody's worker is kept active, because another one is to take over.
     pub fn give_way(&mut self, now: Ticks) {
         // With nobody at work the new one does not take over what goes on: it learns why nobody is, and decides itself.

@@ -9,7 +9,7 @@
 //! | `Fetch` | any number of `FetchProgress`, then `Fetched` or `FetchFailed`; nothing but the last words under way after `HoldFetch` and `AbandonFetch` |
 //! | `Fetch` of a file in blocks | also `BlockWanted`, each of which waits for one `Block`, for as long as that takes |
 //! | `Save` | `Saved` or `SaveFailed`, in order |
-//! | `Spawn` | `Spawned` (then, once, `Exited`), `SpawnFailed` or `SlotDamaged` |
+//! | `Spawn` | `Spawned` (then, once, `Exited`), `SpawnFailed`, `SlotDamaged` or `SlotUnreadable` |
 //! | `Send`, `Hang up` | `Parted` when the link is gone |
 //! | `Kill` | `Exited` |
 //! | `SaveCheckpoint` | `CheckpointSaved` or `CheckpointFailed`; the next one is ordered after that |
@@ -145,6 +145,14 @@ pub enum Event {
         /// Which life.
         tenure: Tenure,
         /// What differs, with the file's name.
+        why: String,
+    },
+    /// The process was not started, because its slot could not be read, however often that was tried. What lies there may be
+    /// what was verified, and may be read another time.
+    SlotUnreadable {
+        /// Which life.
+        tenure: Tenure,
+        /// What the system said, with the file's name.
         why: String,
     },
     /// The process has ended and was reaped.

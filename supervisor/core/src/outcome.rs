@@ -37,6 +37,11 @@ pub enum Outcome {
         /// What differs, with the file's name.
         why: String,
     },
+    /// What lies in the slot cannot be read.
+    Unreadable {
+        /// What the system said, with the file's name.
+        why: String,
+    },
     /// The program says another version than the offer.
     OtherVersion {
         /// The version it says.
@@ -104,6 +109,7 @@ impl Outcome {
             Self::Store { .. }
             | Self::NotStartable { .. }
             | Self::Damaged { .. }
+            | Self::Unreadable { .. }
             | Self::OtherVersion { .. }
             | Self::NeverHello
             | Self::NotReady { .. } => -4,
@@ -128,6 +134,7 @@ impl std::fmt::Display for Outcome {
             Self::Store { why } => write!(f, "the device's disk failed: {why}"),
             Self::NotStartable { why } => write!(f, "the new program cannot be started: {why}"),
             Self::Damaged { why } => write!(f, "the installed program is damaged: {why}"),
+            Self::Unreadable { why } => write!(f, "the installed program cannot be read: {why}"),
             Self::OtherVersion { said } => {
                 write!(f, "the new program says it is version `{said}`")
             }
@@ -383,6 +390,7 @@ mod tests {
             (Outcome::Store { why: why() }, -4, "disk"),
             (Outcome::NotStartable { why: why() }, -4, "started"),
             (Outcome::Damaged { why: why() }, -4, "damaged"),
+            (Outcome::Unreadable { why: why() }, -4, "cannot be read"),
             (Outcome::OtherVersion { said: why() }, -4, "version"),
             (Outcome::NeverHello, -4, "hello"),
             (Outcome::NotReady { why: why() }, -4, "ready"),

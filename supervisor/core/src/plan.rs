@@ -173,7 +173,7 @@ pub fn weigh(wanted: &Wanted, ledger: &Ledger, idle: bool, policy: &Policy) -> V
     if !idle {
         return Verdict::Remember;
     }
-    let running = ledger.record.active.as_ref().map(|slot| &slot.version);
+    let running = ledger.running().map(|slot| &slot.version);
     if running == Some(&wanted.version) {
         return Verdict::Running;
     }

@@ -11,7 +11,7 @@ pub struct Status {
     /// `idle`, `opening`, `fetching`, `keeping`, `warming`, `spending`, `switching`, `proving`, `committing`, `reverting`, `closing`
     /// or `regretting`; what each means stands in the table of the module `update`.
     pub phase: String,
-    /// The trusted version, if a worker is installed.
+    /// The trusted version, if a worker is installed and can be read.
     pub version: Option<String>,
     /// The version wanted by the update under way.
     pub wanted: Option<String>,
@@ -61,7 +61,7 @@ pub struct Standing<'a> {
     pub phase: &'static str,
     /// The version of the worker that runs the device.
     pub active: Option<&'a Version>,
-    /// Is a worker installed?
+    /// Is a worker installed, as far as that can be read?
     pub installed: bool,
     /// Is the cloud link up?
     pub cloud_up: bool,

@@ -224,6 +224,12 @@ impl Life {
         self.unborn(Death::Damaged { slot, why }, out)
     }
 
+    /// The slot could not be read: over at once. That counts whatever else was decided about this life, too.
+    pub fn slot_unreadable(&mut self, why: String, out: &mut Vec<Command>) -> Milestone {
+        let slot = self.slot.id;
+        self.unborn(Death::Unreadable { slot, why }, out)
+    }
+
     fn unborn(&self, death: Death, out: &mut Vec<Command>) -> Milestone {
         out.push(Command::HangUp {
             tenure: self.tenure,

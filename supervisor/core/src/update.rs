@@ -22,7 +22,8 @@
 //! Without a standby nothing runs in Warming: only the consent is sought, and the try is spent with the mark of the trial.
 //! Stopped in order, an update only hears how the saves of Committing, Closing and Regretting end; every other phase is taken up
 //! by the next start, as after a power cut.
-//! In any phase, a trusted slot that is found damaged when a worker is to be started from it gives way at once (see the module `damage`).
+//! In any phase, a trusted slot that is found damaged when a worker is to be started from it gives way at once (see the module `damage`),
+//! and so does one that cannot be read, which is kept (see the module `unreadable`).
 //! The newest offer that arrives during a job is remembered, one at most, and judged again when the job has ended.
 //! What an operator may wish in each phase, and what becomes of it, stands in the module `wishes`.
 
@@ -38,6 +39,7 @@ mod resume;
 mod rollback;
 mod timing;
 mod trial;
+mod unreadable;
 mod warming;
 mod wishes;
 mod words;
@@ -87,8 +89,10 @@ pub enum Told {
     Found(String),
     /// For the log: a trusted version is taken back.
     Regret(String),
-    /// For the log: a trusted slot is damaged; from now on another version is the trusted one, or none.
-    Damaged(String),
+    /// For the log: a trusted slot is damaged or cannot be read; from now on another version is the one that runs, or none is.
+    Lost(String),
+    /// For the log: a trusted slot that could not be read runs again.
+    Recovered(String),
 }
 
 /// The update under way, if any.
@@ -223,6 +227,9 @@ impl Update {
     pub fn reached(&mut self, tenure: Tenure, milestone: &Milestone, hands: &mut Hands<'_, '_>) {
         if let Milestone::Gone(Death::Damaged { slot, why }) = milestone {
             self.damaged(*slot, why, hands);
+        }
+        if let Milestone::Gone(Death::Unreadable { slot, why }) = milestone {
+            self.unreadable(*slot, why, hands);
         }
         match (self.phase.clone(), milestone) {
             (Phase::Warming(warming), _) => self.warming_reached(warming, tenure, milestone, hands),

@@ -53,8 +53,8 @@ impl Processes {
         }
     }
 
-    /// Answered by `Spawned` and later, once, `Exited`, or by `SpawnFailed` or `SlotDamaged`. The leash is the first line on the worker's
-    /// stdin.
+    /// Answered by `Spawned` and later, once, `Exited`, or by `SpawnFailed`, `SlotDamaged` or `SlotUnreadable`. The leash is the first line
+    /// on the worker's stdin.
     pub(crate) fn spawn(&mut self, tenure: Tenure, slot: Manifest, leash: io::Result<String>) {
         let leash = match leash {
             Ok(leash) => leash,
@@ -122,6 +122,7 @@ impl Life {
         let event = match birth.raise(&mut killed).await {
             Ok(child) => return self.accompany(child, killed).await,
             Err(Unborn::Damaged(why)) => Event::SlotDamaged { tenure, why },
+            Err(Unborn::Unreadable(why)) => Event::SlotUnreadable { tenure, why },
             Err(Unborn::NotStarted(why)) => Event::SpawnFailed { tenure, why },
         };
         // Fails only when the spine has ended.

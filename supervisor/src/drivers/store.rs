@@ -84,6 +84,8 @@ pub(crate) struct Contents {
     pub(crate) record: Option<Record>,
     /// Whole slots, by number.
     pub(crate) slots: Vec<Slot>,
+    /// Slots of the record that cannot be looked at.
+    pub(crate) unreadable: Vec<Slot>,
     /// The newest whole checkpoint.
     pub(crate) checkpoint: Option<Checkpoint>,
     /// What was damaged, one line each.

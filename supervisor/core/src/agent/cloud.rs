@@ -54,8 +54,8 @@ impl Agent {
     /// Owes the cloud the trusted version.
     pub(super) fn inform(&mut self) {
         self.uninformed = false;
-        let active = self.ledger.record.active.as_ref();
-        let version = active.map_or_else(report::no_version, |slot| slot.version.clone());
+        let running = self.ledger.running();
+        let version = running.map_or_else(report::no_version, |slot| slot.version.clone());
         self.outbox.inform(version);
     }
 

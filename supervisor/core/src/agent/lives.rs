@@ -18,7 +18,7 @@ impl Agent {
                     let text = format!("worker {} started, pid {pid}", life.slot.version);
                     note(out, Grade::Info, Some(tenure), None, text);
                 }
-                return;
+                return self.with_update(now, out, |it, hands| it.spawned(tenure, hands));
             }
             Event::SpawnFailed { tenure, why } => {
                 let life = self.crew.life_mut(tenure);
@@ -27,6 +27,10 @@ impl Agent {
             Event::SlotDamaged { tenure, why } => {
                 let life = self.crew.life_mut(tenure);
                 (tenure, life.map(|life| life.slot_damaged(why, out)))
+            }
+            Event::SlotUnreadable { tenure, why } => {
+                let life = self.crew.life_mut(tenure);
+                (tenure, life.map(|life| life.slot_unreadable(why, out)))
             }
             Event::Exited { tenure, exit } => {
                 let life = self.crew.life_mut(tenure);

@@ -68,7 +68,7 @@ impl Agent {
         let record = &self.ledger.record;
         let update = self.update.as_ref();
         Own {
-            version: record.active.as_ref().map(|slot| slot.version.to_string()),
+            version: self.ledger.running().map(|slot| slot.version.to_string()),
             status: update.map_or("idle", Update::ota_status),
             progress: update.map_or(0, |update| update.percent(&self.ledger)),
             last_update: record.last_update.map(crate::time::Wall::rfc3339),
@@ -158,7 +158,7 @@ impl Agent {
         Standing {
             phase: self.update.as_ref().map_or("idle", Update::phase_name),
             active: self.crew.active().map(|life| &life.slot.version),
-            installed: self.ledger.record.active.is_some(),
+            installed: self.ledger.running().is_some(),
             cloud_up: self.session.is_up(),
         }
     }
@@ -183,7 +183,7 @@ impl Agent {
             quarantined: self.ledger.quarantined(self.policy.tries),
             ota_status: own.status.to_owned(),
             ota_progress: own.progress,
-            awaited: self.update.as_ref().and_then(Update::awaited),
+            awaited: self.update.as_ref().and_then(|it| it.awaited(&self.ledger)),
             workers: lives.into_iter().map(worker).collect(),
             cloud_up: self.session.is_up(),
             cloud_word: self.session.word().map(str::to_owned),

@@ -91,8 +91,12 @@ impl Agent {
                     self.outbox.begin();
                     self.inform();
                 }
-                Told::Damaged(text) => {
+                Told::Lost(text) => {
                     note(out, Grade::Error, None, None, text);
+                    self.uninformed = true;
+                }
+                Told::Recovered(text) => {
+                    note(out, Grade::Info, None, None, text);
                     self.uninformed = true;
                 }
                 Told::Found(text) | Told::Regret(text) => {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{MOST_OWED, MOST_STRIKES, Origin, Owed, Record, Slot, Strike, Wanted, same};
+use super::{MOST_OWED, MOST_STRIKES, Origin, Owed, Record, Slot, SlotId, Strike, Wanted, same};
 use crate::{
     alink::codec::Digest,
     event::{Command, SaveId},
@@ -28,6 +28,8 @@ pub struct Ledger {
     untidy: bool,
     /// Not before then, because a save failed.
     again: Option<Ticks>,
+    /// The record's own slots that could not be read at the last try, and why; at most the active one and the one before it.
+    unreadable: Vec<(SlotId, String)>,
 }
 
 impl Ledger {
@@ -125,6 +127,53 @@ impl Ledger {
     #[must_use]
     pub fn is_durable(&self) -> bool {
         self.in_flight.is_empty() && !self.untidy
+    }
+
+    /// The trusted slot that runs or is about to: none if the active one cannot be read.
+    #[must_use]
+    pub fn running(&self) -> Option<&Slot> {
+        let active = self.record.active.as_ref();
+        active.filter(|slot| !self.is_unreadable(slot.id))
+    }
+
+    /// This slot of the record cannot be read at the moment. Is that news, or the reason?
+    pub fn cannot_read(&mut self, slot: SlotId, why: &str) -> bool {
+        let is_news = self.why_unreadable(slot) != Some(why);
+        let named =
+            [&self.record.active, &self.record.former].map(|it| it.as_ref().map(|it| it.id));
+        self.unreadable
+            .retain(|(id, _)| *id != slot && named.contains(&Some(*id)));
+        self.unreadable.push((slot, why.to_owned()));
+        is_news
+    }
+
+    /// This slot could be read.
+    pub fn can_read(&mut self, slot: SlotId) {
+        self.unreadable.retain(|(id, _)| *id != slot);
+    }
+
+    /// Could this slot not be read at the last try?
+    #[must_use]
+    pub fn is_unreadable(&self, slot: SlotId) -> bool {
+        self.why_unreadable(slot).is_some()
+    }
+
+    /// Why this slot could not be read at the last try.
+    #[must_use]
+    pub fn why_unreadable(&self, slot: SlotId) -> Option<&str> {
+        let found = self.unreadable.iter().find(|(id, _)| *id == slot);
+        found.map(|(_, why)| why.as_str())
+    }
+
+    /// What is awaited while the active slot cannot be read.
+    #[must_use]
+    pub fn unreadable_words(&self) -> Option<String> {
+        let active = self.record.active.as_ref()?;
+        let why = self.why_unreadable(active.id)?;
+        let (version, id) = (&active.version, active.id.0);
+        Some(format!(
+            "version {version} in slot {id} to be readable, or an update: {why}"
+        ))
     }
 
     /// How often a build with one of these digests was started without proving itself.

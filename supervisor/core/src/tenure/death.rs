@@ -14,6 +14,13 @@ pub enum Death {
         /// What differs.
         why: String,
     },
+    /// The process was not started: its slot could not be read.
+    Unreadable {
+        /// Which slot.
+        slot: SlotId,
+        /// What the system said.
+        why: String,
+    },
     /// No hello in time.
     NeverHello,
     /// Its hello says another version than its slot.
@@ -35,6 +42,7 @@ impl std::fmt::Display for Death {
         match self {
             Self::NotStartable(why) => write!(f, "cannot be started: {why}"),
             Self::Damaged { why, .. } => write!(f, "is damaged: {why}"),
+            Self::Unreadable { why, .. } => write!(f, "is not started: {why}"),
             Self::NeverHello => write!(f, "never said hello"),
             Self::OtherVersion(said) => write!(f, "says it is version `{said}`"),
             Self::NotReady(why) => write!(f, "did not get ready: {why}"),

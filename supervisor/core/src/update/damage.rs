@@ -35,7 +35,7 @@ impl Update {
             Some(next) => format!("version {} takes its place", next.version),
             None => "no other is left, and an update is awaited".to_owned(),
         };
-        hands.told.push(Told::Damaged(format!(
+        hands.told.push(Told::Lost(format!(
             "version {} in slot {} is damaged: {why}; {follows}",
             bad.version, bad.id.0
         )));
@@ -52,7 +52,7 @@ impl Update {
                 }
                 self.phase = Phase::Idle;
             }
-            Phase::Reverting(outcome) if hands.ledger.record.active.is_none() => {
+            Phase::Reverting(outcome) if hands.ledger.running().is_none() => {
                 self.close(outcome.clone(), hands);
             }
             _ => {}

@@ -45,7 +45,7 @@ pub(super) struct Regretting {
 
 impl Regretting {
     /// Nobody of the version that is left runs any more.
-    pub(super) fn new(bad: Slot, back: Slot, outcome: Outcome) -> Self {
+    fn new(bad: Slot, back: Slot, outcome: Outcome) -> Self {
         Self {
             bad,
             back,
@@ -56,6 +56,17 @@ impl Regretting {
             again: None,
             saved: false,
         }
+    }
+
+    /// The same, from now on. Whether the slot before can be read is seen when it is started.
+    pub(super) fn begin(
+        bad: Slot,
+        back: Slot,
+        outcome: Outcome,
+        hands: &mut Hands<'_, '_>,
+    ) -> Self {
+        hands.ledger.can_read(back.id);
+        Self::new(bad, back, outcome)
     }
 
     /// Its worker is to hand over first.
@@ -145,7 +156,10 @@ impl Update {
         // It could be started when it was on trial: what keeps it from that now is not its own fault.
         if matches!(
             death,
-            Death::Asked | Death::NotStartable(_) | Death::Damaged { .. }
+            Death::Asked
+                | Death::NotStartable(_)
+                | Death::Damaged { .. }
+                | Death::Unreadable { .. }
         ) {
             return;
         }
@@ -180,7 +194,7 @@ impl Update {
         hands.ledger.condemn(&bad);
         let why = "it kept dying soon after it was trusted".to_owned();
         let outcome = Outcome::NotProved { why };
-        self.save_regret(Regretting::new(bad, back, outcome), hands);
+        self.save_regret(Regretting::begin(bad, back, outcome, hands), hands);
     }
 
     /// Asks for the record with the slot before trusted in it; nobody sees that record before it is durable.

@@ -2,15 +2,15 @@
 
 use worker_protocol::v1::Cause;
 
-use super::{Hands, Phase, Told, Update, ending::job_slot};
+use super::{Hands, Phase, Told, Update, ending::job_slot, unreadable::take_note};
 use crate::{
     outcome::Outcome,
     record::{Record, Slot, Stage},
 };
 
 impl Update {
-    /// Takes up what the record says was under way.
-    pub fn resume(hands: &mut Hands<'_, '_>, found: &[Slot]) -> Self {
+    /// Takes up what the record says was under way, with the slots that were found, and those of the record that cannot be read.
+    pub fn resume(hands: &mut Hands<'_, '_>, found: &[Slot], unread: &[Slot]) -> Self {
         let mut update = Self {
             phase: Phase::Idle,
             waiting: hands.ledger.record.waiting.clone(),
@@ -21,7 +21,7 @@ impl Update {
             fresh: None,
             trash: Vec::new(),
         };
-        fall_back(hands, found);
+        fall_back(hands, found, unread);
         let now = hands.scene.now.ticks;
         let active = hands.ledger.record.active.clone();
         hands.crew.keep(active, Cause::PowerCut, now);
@@ -33,8 +33,12 @@ impl Update {
                     hands.crew.keep(None, Cause::PowerCut, now);
                     update.spend(slot, hands);
                 }
-                (None, Stage::Trial { .. }) => {
-                    let why = "its slot is missing or damaged".to_owned();
+                (None, Stage::Trial { slot }) => {
+                    let what = match unread.contains(&slot) {
+                        true => "cannot be read",
+                        false => "is missing or damaged",
+                    };
+                    let why = format!("its slot {what}");
                     update.revert(Outcome::NotProved { why }, hands);
                 }
                 (None, Stage::Fetched { slot }) if there(&slot) => update.keep_fetched(slot, hands),
@@ -70,21 +74,22 @@ impl Update {
 }
 
 /// A trusted slot that is missing or damaged gives way to the one before it; if nothing else is left, to the oldest slot there
-/// is, because that one was most likely trusted once; never one that was on trial.
-fn fall_back(hands: &mut Hands<'_, '_>, found: &[Slot]) {
+/// is, because that one was most likely trusted once; never one that was on trial. One that cannot be read only lets the other go first.
+fn fall_back(hands: &mut Hands<'_, '_>, found: &[Slot], unread: &[Slot]) {
     let record = &mut hands.ledger.record;
     let lost = *record == Record::default();
+    let before = record.active.clone();
     // A slot's number is never used twice, also if the record was lost.
     let highest = found.iter().map(|slot| slot.id.0).max();
     record.next_slot = record
         .next_slot
         .max(highest.map_or(0, |id| id.saturating_add(1)));
     let mut words = Vec::new();
-    let mut trusted = [record.active.clone(), record.former.clone()]
+    let mut trusted: Vec<Slot> = [record.active.clone(), record.former.clone()]
         .into_iter()
         .flatten()
         .filter(|slot| {
-            let there = found.contains(slot);
+            let there = found.contains(slot) || unread.contains(slot);
             if !there {
                 let (number, version) = (slot.id.0, &slot.version);
                 words.push(format!(
@@ -92,9 +97,16 @@ fn fall_back(hands: &mut Hands<'_, '_>, found: &[Slot]) {
                 ));
             }
             there
-        });
+        })
+        .collect();
+    trusted.sort_by_key(|slot| unread.contains(slot));
+    let unseen: Vec<Slot> = trusted
+        .iter()
+        .filter(|it| unread.contains(it))
+        .cloned()
+        .collect();
+    let mut trusted = trusted.into_iter();
     let (mut active, former) = (trusted.next(), trusted.next());
-    drop(trusted);
     let was_there = lost || !words.is_empty();
     let suspect = |slot: &&Slot| {
         let of_job = record.job.as_ref().map(|job| job.id.0) == Some(slot.id.0);
@@ -118,4 +130,5 @@ fn fall_back(hands: &mut Hands<'_, '_>, found: &[Slot]) {
     for word in words {
         hands.told.push(Told::Found(word));
     }
+    take_note(&unseen, before.as_ref(), hands);
 }

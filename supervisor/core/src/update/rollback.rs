@@ -45,7 +45,7 @@ impl Update {
             from: bad.version.clone(),
             to: back.version.clone(),
         };
-        let regretting = Regretting::new(bad, back, Outcome::RolledBack);
+        let regretting = Regretting::begin(bad, back, Outcome::RolledBack, hands);
         self.save_regret(regretting.leaving(), hands);
         self.leave(hands);
         effect

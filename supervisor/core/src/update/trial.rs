@@ -92,7 +92,9 @@ impl Update {
     ) {
         let wall = hands.scene.now.wall;
         let mut record = hands.ledger.record.clone();
-        record.former = record.active.take();
+        // A copy of the same build, which could not be read, is nothing to go back to.
+        let is_other = |it: &Slot| it.sha256 != slot.sha256;
+        record.former = record.active.take().filter(is_other);
         record.active = Some(slot.clone());
         record.job = None;
         record.last_update = Some(wall);
@@ -126,8 +128,12 @@ impl Update {
 
     pub(super) fn trusted(&mut self, committing: Committing, hands: &mut Hands<'_, '_>) {
         hands.step(format!("version {} is trusted", committing.slot.version));
-        if let Some(former) = hands.ledger.record.former.take() {
-            self.throw_away(former.id);
+        let record = &mut hands.ledger.record;
+        let kept = committing.record.former.as_ref().map(|slot| slot.id);
+        for slot in [record.former.take(), record.active.take()] {
+            if let Some(slot) = slot.filter(|slot| Some(slot.id) != kept) {
+                self.throw_away(slot.id);
+            }
         }
         hands.ledger.adopt(*committing.record);
         hands.crew.trust(committing.slot, hands.scene.now.ticks);
@@ -142,6 +148,7 @@ pub(super) fn stillborn(death: &Death) -> Outcome {
     match death {
         Death::NotStartable(why) => Outcome::NotStartable { why: why.clone() },
         Death::Damaged { why, .. } => Outcome::Damaged { why: why.clone() },
+        Death::Unreadable { why, .. } => Outcome::NotStartable { why: why.clone() },
         Death::NeverHello => Outcome::NeverHello,
         Death::OtherVersion(said) => Outcome::OtherVersion { said: said.clone() },
         Death::NotActivated(why) => Outcome::NotActivated { why: why.clone() },

@@ -68,8 +68,9 @@ impl Update {
 
     /// What is awaited before the update goes on, in words.
     #[must_use]
-    pub fn awaited(&self) -> Option<String> {
+    pub fn awaited(&self, ledger: &Ledger) -> Option<String> {
         match &self.phase {
+            Phase::Idle => ledger.unreadable_words(),
             Phase::Opening(_) | Phase::Fetching(_) if self.paused_at.is_some() => {
                 Some(RESUME.to_owned())
             }

@@ -158,7 +158,7 @@ impl Cloud {
         let json: Json = serde_json::from_slice(payload).unwrap();
         if inform {
             let version = json["params"]["version"].as_str().unwrap().to_owned();
-            Laws::informed(&version, disk);
+            laws.informed(&version, disk);
             self.task = match std::mem::replace(&mut self.task, Task::None) {
                 Task::Queued(wanted) | Task::Updating(wanted) if wanted == version => {
                     Task::Succeeded(wanted)

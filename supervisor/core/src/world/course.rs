@@ -162,6 +162,10 @@ impl World {
             let Durable { disk, laws, .. } = &mut self.durable;
             laws.worker_said(disk, slot, snapshot);
         }
+        if let Event::Spawned { tenure, .. } = event {
+            let slot = self.processes[tenure].slot.id;
+            self.durable.laws.could_be_read(slot);
+        }
         if let Event::CloudUp = event {
             self.durable.cloud.connected = true;
             if let Some(topic_and_payload) = self.durable.cloud.push() {

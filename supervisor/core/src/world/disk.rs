@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::{Happening, World};
 use crate::{
     event::{BlockOrder, Event, FetchFault, FetchOrder, JobId, SlotId},
-    record::{Record, Slot, Source},
+    record::{Record, Slot, Source, Stage},
 };
 
 /// How many bytes every image has.
@@ -28,6 +28,8 @@ pub(crate) struct Disk {
     pub(crate) downloads: VecDeque<FetchFault>,
     /// Slots that are not what they were.
     pub(crate) damaged: BTreeSet<SlotId>,
+    /// Slots that cannot be read, and how many more looks at each of them are in vain.
+    pub(crate) unreadable: BTreeMap<SlotId, u32>,
     /// How many starts there were.
     pub(crate) starts: u64,
     /// Before which of them their slot goes bad.
@@ -61,6 +63,7 @@ impl Disk {
             failing: BTreeSet::new(),
             downloads: VecDeque::new(),
             damaged: BTreeSet::new(),
+            unreadable: BTreeMap::new(),
             starts: 0,
             rotting: BTreeSet::new(),
         }
@@ -87,6 +90,37 @@ impl Disk {
         self.damaged.contains(&slot)
     }
 
+    /// Is this look at a slot in vain?
+    pub(crate) fn is_found_unreadable(&mut self, slot: SlotId) -> bool {
+        let Some(left) = self.unreadable.get_mut(&slot) else {
+            return false;
+        };
+        *left -= 1;
+        if *left == 0 {
+            self.unreadable.remove(&slot);
+        }
+        true
+    }
+
+    /// What a supervisor that starts finds: whole slots, and those of the record that it cannot look at.
+    pub(crate) fn look(&mut self) -> (Vec<Slot>, Vec<Slot>) {
+        let record = self.record.clone().unwrap_or_default();
+        let of_job = match record.job.map(|job| job.stage) {
+            Some(Stage::Fetched { slot } | Stage::Trial { slot }) => Some(slot),
+            Some(Stage::Open) | None => None,
+        };
+        let named = [record.active, record.former, of_job];
+        let slots = self.slots.clone();
+        let (seen, unseen): (Vec<Slot>, _) = slots.into_iter().partition(|slot| {
+            !named.contains(&Some(slot.clone())) || !self.is_found_unreadable(slot.id)
+        });
+        // What has become a slot needs no part any more.
+        for slot in &seen {
+            self.parts.remove(&slot.id.0);
+        }
+        (seen, unseen)
+    }
+
     pub(crate) fn next_save_fails(&mut self) -> bool {
         self.saves += 1;
         self.failing.contains(&self.saves)
@@ -111,6 +145,7 @@ impl Disk {
         );
         self.slots.retain(|other| other.id != slot);
         self.damaged.remove(&slot);
+        self.unreadable.remove(&slot);
     }
 }
 
@@ -162,6 +197,7 @@ impl World {
         let slot = build(order.slot.0, order.version.as_str());
         self.durable.disk.slots.retain(|other| other.id != slot.id);
         self.durable.disk.damaged.remove(&slot.id);
+        self.durable.disk.unreadable.remove(&slot.id);
         self.durable.disk.slots.push(slot.clone());
         self.tell_later(1, Event::Fetched { job, slot });
     }

@@ -27,6 +27,8 @@ pub(crate) enum Fault {
     FailSpawns(u32),
     /// A slot is not what it was.
     Damage(SlotId),
+    /// The next so many looks at a slot are in vain.
+    Unread(SlotId, u32),
     /// The download under way fails.
     FailFetch(Broken),
     /// The next so many downloads fail in their middle.
@@ -114,6 +116,9 @@ impl World {
             Fault::Damage(slot) => {
                 self.durable.disk.damaged.insert(*slot);
             }
+            Fault::Unread(slot, many) => {
+                self.durable.disk.unreadable.insert(*slot, *many);
+            }
             Fault::FailFetch(broken) => {
                 if let Some((job, _)) = self.fetches.under_way.pop_first() {
                     self.fetches.waiting.remove(&job);
@@ -179,6 +184,7 @@ impl World {
     /// Whatever still was to go wrong does not any more.
     pub(crate) fn make_peace(&mut self) {
         self.durable.disk.failing.clear();
+        self.durable.disk.unreadable.clear();
         self.durable.kept.failing = 0;
         self.durable.disk.downloads.clear();
         self.failing_spawns = 0;

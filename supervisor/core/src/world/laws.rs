@@ -27,6 +27,8 @@ pub(crate) struct Laws {
     switched: bool,
     /// Slots the brain was told to be damaged since the power came on.
     damaged: BTreeSet<SlotId>,
+    /// Slots the brain was told to be unreadable since the power came on, and not to be readable since.
+    unreadable: BTreeSet<SlotId>,
     /// What was kept on the disk when the power came on, and what was lost before.
     recalled: Option<(Vec<u8>, Cause)>,
     /// Builds an operator wishes to release.
@@ -45,6 +47,7 @@ impl Laws {
         self.told_back = false;
         self.switched = false;
         self.damaged.clear();
+        self.unreadable.clear();
         self.releasing.clear();
     }
 
@@ -69,6 +72,23 @@ impl Laws {
         {
             self.words.insert(former.id, stood);
         }
+    }
+
+    /// The brain is told that a slot cannot be read. Where its workers left the device is where the other one goes on.
+    pub(crate) fn found_unreadable(&mut self, disk: &Disk, slot: SlotId) {
+        self.unreadable.insert(slot);
+        let record = disk.record.as_ref();
+        if record.and_then(|it| it.active.as_ref()).map(|it| it.id) == Some(slot)
+            && let Some(former) = record.and_then(|it| it.former.as_ref())
+            && let Some(stood) = self.words.get(&slot)
+        {
+            self.words.insert(former.id, stood.clone());
+        }
+    }
+
+    /// The brain is told that a worker runs from this slot.
+    pub(crate) fn could_be_read(&mut self, slot: SlotId) {
+        self.unreadable.remove(&slot);
     }
 
     /// A worker was told to hand over.
@@ -171,12 +191,15 @@ impl Laws {
     }
 
     /// `told_truth`: only a trusted version is informed. While the commit is on the disk and the brain has not heard of that, the
-    /// one before is still the truth it knows. A damaged slot makes the one before it the truth, whatever the record says; without
-    /// one, none is.
-    pub(crate) fn informed(version: &str, disk: &Disk) {
+    /// one before is still the truth it knows. A slot that is damaged or was not to be read makes the one before it the truth, whatever the
+    /// record says; without one, none is.
+    pub(crate) fn informed(&self, version: &str, disk: &Disk) {
         let record = disk.record.clone().unwrap_or_default();
         let unheard = disk.unanswered > 0;
-        let is_whole = |slot: &Slot| disk.slots.contains(slot) && !disk.damaged.contains(&slot.id);
+        let is_whole = |slot: &Slot| {
+            let lost = disk.damaged.contains(&slot.id) || self.unreadable.contains(&slot.id);
+            disk.slots.contains(slot) && !lost
+        };
         let damaged = record.active.as_ref().is_some_and(|slot| !is_whole(slot));
         let before = record.former.filter(|_| unheard || damaged);
         let mut known = record.active.iter().chain(before.iter());

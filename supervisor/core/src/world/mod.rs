@@ -30,6 +30,7 @@ mod search;
 mod stories;
 mod sweep;
 mod timing;
+mod unreadable;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -141,6 +142,7 @@ impl Durable {
             downloads,
             unanswered: _,
             damaged,
+            unreadable,
             starts,
             rotting,
         } = &self.disk;
@@ -149,7 +151,7 @@ impl Durable {
         };
         let (saves, starts) = (ahead(failing, saves), ahead(rotting, starts));
         let (cloud, later, laws) = (self.cloud.key(), self.later, self.laws.key());
-        let images = format!("{slots:?}{parts:?}{downloads:?}{damaged:?}{starts:?}");
+        let images = format!("{slots:?}{parts:?}{downloads:?}{damaged:?}{unreadable:?}{starts:?}");
         let kept = self.kept.key();
         format!("{record:?}{images}{saves:?}{cloud}{later}{laws}{kept}")
     }
@@ -229,9 +231,15 @@ impl World {
         world.durable.disk.unanswered = 0;
         let (checkpoint, boot, lost) = world.durable.kept.starts();
         world.durable.laws.recalls(checkpoint.as_ref(), lost);
+        let (slots, unreadable) = world.durable.disk.look();
+        for slot in &unreadable {
+            let Durable { disk, laws, .. } = &mut world.durable;
+            laws.found_unreadable(disk, slot.id);
+        }
         let found = Found {
             record: world.durable.disk.record.clone(),
-            slots: world.durable.disk.slots.clone(),
+            slots,
+            unreadable,
             checkpoint,
             boot: Some(boot),
             words: Vec::new(),

@@ -41,6 +41,7 @@ impl World {
                 if !self.durable.disk.damaged.contains(&slot.id) {
                     strikes.push(Fault::Damage(slot.id));
                 }
+                strikes.push(Fault::Unread(slot.id, 1));
             }
             Command::Send { tenure, .. } => self.strikes_of_worker(*tenure, &mut strikes),
             Command::Publish { .. } if self.durable.cloud.connected => {

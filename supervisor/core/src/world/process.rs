@@ -108,6 +108,13 @@ impl World {
             self.tell_later(1, Event::SlotDamaged { tenure, why });
             return;
         }
+        if self.durable.disk.is_found_unreadable(slot.id) {
+            let Durable { disk, laws, .. } = &mut self.durable;
+            laws.found_unreadable(disk, slot.id);
+            let why = "its file `worker` cannot be read".to_owned();
+            self.tell_later(1, Event::SlotUnreadable { tenure, why });
+            return;
+        }
         if self.failing_spawns > 0 {
             self.failing_spawns -= 1;
             let why = "too many files".to_owned();

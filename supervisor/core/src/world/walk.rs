@@ -154,7 +154,13 @@ impl Going {
                 };
                 Fault::Blocks(dice.one(&[1, 1, 4, 9]), answer)
             }
-            17 if dice.below(2) == 0 && !slots.is_empty() => Fault::Damage(dice.one(&slots)),
+            17 if !slots.is_empty() => {
+                let slot = dice.one(&slots);
+                match dice.below(2) {
+                    0 => Fault::Damage(slot),
+                    _ => Fault::Unread(slot, dice.count(1, 3)),
+                }
+            }
             18 => {
                 let version = dice.one(&VERSIONS);
                 let wishes = [

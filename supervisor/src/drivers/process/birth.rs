@@ -51,6 +51,8 @@ pub(super) struct Birth {
 pub(super) enum Unborn {
     /// The slot is not what it was when it was installed.
     Damaged(String),
+    /// The slot could not be read, however often that was tried.
+    Unreadable(String),
     /// Anything else.
     NotStarted(String),
 }
@@ -118,9 +120,8 @@ impl Birth {
                     sleep(BUSY_PAUSE).await;
                     continue;
                 }
-                Ok(Err(Unverified::Damaged(why) | Unverified::Unreadable(why))) => {
-                    return Err(Unborn::Damaged(why));
-                }
+                Ok(Err(Unverified::Damaged(why))) => return Err(Unborn::Damaged(why)),
+                Ok(Err(Unverified::Unreadable(why))) => return Err(Unborn::Unreadable(why)),
                 Ok(Err(Unverified::NotNow(why))) => {
                     format!("its slot cannot be verified at this moment: {why}")
                 }

@@ -193,6 +193,23 @@ async fn without_a_leash_nothing_is_started() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn what_cannot_be_read_is_not_called_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("program");
+    // A link that leads to itself can be followed by nobody.
+    std::os::unix::fs::symlink(&program, &program).unwrap();
+    let (mut processes, mut happened) = processes("obey");
+    let slot = Manifest::of_program(program, 1, String::new());
+    processes.spawn(TENURE, slot, Ok(LEASH.to_owned()));
+    let event = happened.recv().await;
+    let Some(Event::SlotUnreadable { why, .. }) = event else {
+        panic!("{event:?}");
+    };
+    assert!(why.contains("its file `program` cannot be read"), "{why}");
+}
+
 async fn damage(slot: Manifest) -> String {
     let (mut processes, mut happened) = processes("obey");
     processes.spawn(TENURE, slot, Ok(LEASH.to_owned()));

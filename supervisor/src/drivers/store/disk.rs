@@ -104,8 +104,8 @@ pub(crate) trait Disk {
 #[cfg(unix)]
 pub(crate) const THROUGH: u32 = 0o710;
 
-/// What cannot be read is tried again this often, and after this pause each time. What is found unreadable at the start is given up for
-/// good, and a disk that fails once may be well the next time.
+/// What cannot be read is tried again this often, and after this pause each time. A record that is found unreadable at the start is given up
+/// for good, and a disk that fails once may be well the next time.
 const READ_TRIES: u32 = 3;
 const READ_PAUSE: Duration = Duration::from_millis(10);
 

@@ -54,6 +54,7 @@ fn find_slots(disk: &impl Disk, layout: &Layout, contents: &mut Contents) -> io:
     let Contents {
         record,
         slots,
+        unreadable,
         words,
         ..
     } = contents;
@@ -83,12 +84,18 @@ fn find_slots(disk: &impl Disk, layout: &Layout, contents: &mut Contents) -> io:
                 return Err(why);
             }
             other => {
-                if let Some(named) = by_record
-                    && fits(disk, layout, named).is_ok()
-                {
-                    mend(disk, &path, named, words);
-                    slots.push(named.clone());
-                    continue;
+                match by_record.map(|named| (named, fits(disk, layout, named))) {
+                    Some((named, Ok(()))) => {
+                        mend(disk, &path, named, words);
+                        slots.push(named.clone());
+                        continue;
+                    }
+                    Some((named, Err(NoSlot::Unseen(why)))) => {
+                        words.push(format!("`{}` cannot be looked at: {why}", path.display()));
+                        unreadable.push(named.clone());
+                        continue;
+                    }
+                    _ => {}
                 }
                 let why = other.err().unwrap_or_else(|| {
                     NoSlot::Never("its description is another build's".to_owned())

@@ -114,7 +114,7 @@ pub(crate) enum Unverified {
     Damaged(String),
     /// The system cannot say at this moment.
     NotNow(io::Error),
-    /// One of its files cannot be read, in words; a disk or a right that fails once may be well the next time.
+    /// One of its files cannot be read, in words; a disk or a right that fails now may be well another time.
     Unreadable(String),
     /// Nobody wants to know any more.
     GivenUp,

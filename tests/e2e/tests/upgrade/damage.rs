@@ -1,6 +1,8 @@
 //! Slots that are not what they were: never started, never the end of the device, always told.
 
 mod at_rest;
+#[cfg(target_os = "linux")]
+mod unreadable;
 
 use std::{
     fs,

@@ -50,6 +50,7 @@ impl fmt::Display for Fault {
             Self::FailCheckpoints(many) => write!(f, "fail-checkpoints {many}"),
             Self::FailSpawns(many) => write!(f, "fail-spawns {many}"),
             Self::Damage(slot) => write!(f, "damage {}", slot.0),
+            Self::Unread(slot, many) => write!(f, "unread {} {many}", slot.0),
             Self::FailFetch(broken) => write!(f, "fail-fetch {}", word(&BROKEN, broken)),
             Self::FailFetches(many, broken) => {
                 write!(f, "fail-fetches {many} {}", word(&BROKEN, broken))
@@ -91,6 +92,7 @@ impl Fault {
             ["fail-checkpoints", many] => Self::FailCheckpoints(count(many)?),
             ["fail-spawns", many] => Self::FailSpawns(count(many)?),
             ["damage", slot] => Self::Damage(SlotId(number(slot)?)),
+            ["unread", slot, many] => Self::Unread(SlotId(number(slot)?), count(many)?),
             ["fail-fetch", broken] => Self::FailFetch(meant(&BROKEN, broken)?),
             ["fail-fetches", many, broken] => {
                 Self::FailFetches(number(many)?, meant(&BROKEN, broken)?)
@@ -128,6 +130,9 @@ impl Fault {
             Self::FailCheckpoints(many) => format!("checkpoints cannot be kept, {many} of them"),
             Self::FailSpawns(many) => format!("starts of a process fail, {many} of them"),
             Self::Damage(slot) => format!("slot {} is not what it was", slot.0),
+            Self::Unread(slot, many) => {
+                format!("slot {} cannot be read, {many} times", slot.0)
+            }
             Self::FailFetch(_) => "the download under way fails".to_owned(),
             Self::FailFetches(many, _) => format!("downloads fail in their middle, {many} of them"),
             Self::Die(tenure) => format!("worker {} ends by itself", tenure.0),
@@ -159,6 +164,7 @@ fn what_a_walk_has_on_a_line_is_read_as_it_was_written() {
         Fault::FailCheckpoints(2),
         Fault::FailSpawns(2),
         Fault::Damage(SlotId(3)),
+        Fault::Unread(SlotId(3), 2),
         Fault::FailFetch(Broken::Other),
         Fault::FailFetches(3, Broken::Expired),
         Fault::Die(Tenure(4)),

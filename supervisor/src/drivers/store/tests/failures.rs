@@ -309,6 +309,11 @@ fn a_start_with_a_failing_disk_removes_nothing_and_takes_no_older_record() {
                         let lasts = matches!(fault, Fault::FailsFrom(..));
                         assert!(is_same || lasts, "{fault:?}: {contents:?}");
                         assert!(is_same || !contents.words.is_empty(), "{fault:?}");
+                        for named in [1, 2].map(|id| slot(id, None)) {
+                            let mut known = contents.slots.iter().chain(&contents.unreadable);
+                            let is_known = known.any(|it| *it == named);
+                            assert!(is_known || !is_same, "{fault:?}: {contents:?}");
+                        }
                     }
                     Err(why) => assert!(why.to_string().contains(ROOT), "{fault:?}: {why}"),
                 }
