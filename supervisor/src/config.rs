@@ -2,12 +2,13 @@
 //!
 //! All faults are found in one reading, each with file, line, key and the next step. Relative paths in the file are relative to the
 //! file, so that the supervisor may be started from anywhere. The secret may come from the environment or from a file of its
-//! own, and wherever it lies in a file, that file must be private. A configuration that cannot be used gives way to the last one that
-//! could (see the module `last_good`).
+//! own, and wherever it lies in a file, that file must be private. A configuration or a secret's file that cannot be used gives way to the
+//! last one that could (see the modules `last_good` and `last_secret`).
 
 mod account;
 mod cloud;
 pub(crate) mod last_good;
+pub(crate) mod last_secret;
 mod limits;
 mod maintenance;
 mod reading;
@@ -133,6 +134,8 @@ pub(crate) struct Loaded {
     pub(crate) config: Result<Config, Vec<Fault>>,
     /// What was read.
     pub(crate) text: String,
+    /// What is to be kept of a secret that was read from a file of its own.
+    pub(crate) secret: Option<String>,
 }
 
 /// Reads the configuration.
@@ -145,6 +148,7 @@ pub(crate) fn load(file: &Path, environment: Environment<'_>) -> Loaded {
             has_worker_user: false,
             config: Err(vec![fault]),
             text: String::new(),
+            secret: None,
         },
     }
 }
@@ -178,6 +182,13 @@ fn parse(file: &Path, place: &Path, text: String, environment: Environment<'_>) 
     let mut policy = Policy::default();
 
     let cloud = cloud::read(&mut reading, file, environment, &mut policy);
+    let (cloud, secret) = match cloud {
+        Some((identity, cloud, secret)) => {
+            let secret = secret.map(|secret| last_secret::text(&identity, &secret));
+            (Some((identity, cloud)), secret)
+        }
+        None => (None, None),
+    };
     let fetch = update(&mut reading, folder, cloud.as_ref(), &mut policy);
     let mut worker = worker(&mut reading, &mut policy);
 
@@ -217,6 +228,7 @@ fn parse(file: &Path, place: &Path, text: String, environment: Environment<'_>) 
         has_worker_user,
         config,
         text,
+        secret,
     }
 }
 

@@ -25,7 +25,7 @@ use supervisor_core::event::{Answered, LocalFile, Request};
 
 use crate::{
     cli::{Action, Cli},
-    config::{Config, Loaded, last_good},
+    config::{Config, Loaded, last_good, last_secret},
     drivers::{
         clock::Clock,
         control::{self, Answer, AskError},
@@ -50,6 +50,8 @@ fn main() -> ExitCode {
     let start = Start {
         text: std::mem::take(&mut loaded.text),
         kept: last_good::place(&cli.config, &environment),
+        secret: last_secret::place(&cli.config, &environment)
+            .map(|place| (place, loaded.secret.take())),
         fallen_back,
     };
     carry_out(cli.action, &cli.config, loaded, start).into()

@@ -11,7 +11,7 @@ use worker_link::endpoint::Guest;
 #[cfg(windows)]
 use crate::{config::Loaded, drivers::store::layout::Layout, log, show};
 use crate::{
-    config::{Config, last_good},
+    config::{Config, last_good, last_secret},
     drivers::{
         MOST_EVENTS,
         clock::Clock,
@@ -52,6 +52,8 @@ pub(crate) struct Start {
     pub(crate) text: String,
     /// Where it is kept for worse days.
     pub(crate) kept: Option<PathBuf>,
+    /// Where the secret is kept for them, and what of it, if it lies in a file of its own.
+    pub(crate) secret: Option<(PathBuf, Option<String>)>,
     /// Why it is an older one that was kept.
     pub(crate) fallen_back: Option<String>,
 }
@@ -199,11 +201,12 @@ pub(crate) async fn run(
     }
 }
 
-/// A configuration that got a supervisor as far as this is kept, unless it is one that was kept already.
+/// A configuration that got a supervisor as far as this is kept with its secret, unless something of it is what was kept already.
 fn keep_configuration(start: Start) {
     let Start {
         text,
         kept: Some(place),
+        secret: Some((beside, secret)),
         fallen_back: None,
     } = start
     else {
@@ -213,6 +216,11 @@ fn keep_configuration(start: Start) {
         if let Err(why) = last_good::keep(&place, &text) {
             tracing::warn!(
                 "no copy of the configuration could be kept for the day it is damaged: {why}"
+            );
+        }
+        if let Err(why) = last_secret::keep(&beside, secret.as_deref()) {
+            tracing::warn!(
+                "no copy of the device's secret could be kept for the day its file is damaged: {why}"
             );
         }
     });

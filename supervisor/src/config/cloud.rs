@@ -21,13 +21,14 @@ const PORTS: (u16, u16) = (8883, 1883);
 /// next to nothing; the platform takes 30 s to 1200 s (platform document 30540).
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// Reads the section; `None` if any of it is missing or wrong, which has been noted as faults then.
+/// Reads the section, and the secret if it came from a file of its own; `None` if any of it is missing or wrong, which has been noted as
+/// faults then.
 pub(super) fn read(
     reading: &mut Reading<'_>,
     file: &Path,
     environment: &dyn Fn(&str) -> Option<String>,
     policy: &mut Policy,
-) -> Option<(Identity, Cloud)> {
+) -> Option<(Identity, Cloud, Option<String>)> {
     let folder = file.parent().unwrap_or(Path::new("."));
     let mut section = reading.section("cloud");
     let product_key = must(
@@ -74,7 +75,7 @@ pub(super) fn read(
     let secret = secret::read(&mut section, file, environment);
     section.end();
 
-    let (identity, secret, client) = (identity?, secret?, client?);
+    let (identity, (secret, of_file), client) = (identity?, secret?, client?);
     let mode = if trust.is_some() {
         SecureMode::Tls
     } else {
@@ -87,7 +88,7 @@ pub(super) fn read(
         login: Login::sign(&identity, &secret, method, mode, &client, None),
         keepalive,
     };
-    Some((identity, cloud))
+    Some((identity, cloud, of_file))
 }
 
 fn must(section: &mut Section<'_, '_>, key: &'static str, hint: &str) -> Option<String> {

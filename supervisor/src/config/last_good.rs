@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Environment, Fault, LARGEST_FILE, Loaded, parse};
+use super::{Environment, Fault, LARGEST_FILE, Loaded, last_secret, parse};
 use crate::drivers::store::{at, disk::sync_folder};
 
 /// The variable that names the folder for the state of a service.
@@ -31,7 +31,8 @@ pub(crate) fn place(file: &Path, environment: Environment<'_>) -> Option<PathBuf
     })
 }
 
-/// The configuration to run on: the one that was read, or the last good one with the word why.
+/// The configuration to run on: the one that was read, or what was last known in the place of what is damaged, with the word why. Only the
+/// secret may have to be replaced, or the whole, or both.
 pub(crate) fn or_last_good(
     file: &Path,
     mut loaded: Loaded,
@@ -40,7 +41,17 @@ pub(crate) fn or_last_good(
     let (Err(faults), Some(place)) = (&mut loaded.config, place(file, environment)) else {
         return (loaded, None);
     };
-    let shown = place.display();
+    let first = faults
+        .first()
+        .map_or_else(String::new, |fault| fault.0.clone());
+    let word = |what: &str| {
+        let next = "mend it, see `supervisor check-config`, and start again";
+        Some(format!("runs on {what}: {first}; {next}"))
+    };
+    if let Some((known, what)) = last_secret::instead(file, file, &loaded.text, faults, environment)
+    {
+        return (known, word(&what));
+    }
     let text = match read(&place) {
         Ok(text) => text,
         Err(why) if why.kind() == io::ErrorKind::NotFound => return (loaded, None),
@@ -49,20 +60,16 @@ pub(crate) fn or_last_good(
             return (loaded, None);
         }
     };
+    let copy = format!("the last good copy `{}`", place.display());
     let mut kept = parse(file, &place, text, environment);
-    match &mut kept.config {
-        Ok(_) => {
-            let first = faults.first().map_or("", |fault| fault.0.as_str());
-            let word = format!(
-                "runs on the last good copy `{shown}`: {first}; mend it, see `supervisor check-config`, and start again"
-            );
-            (kept, Some(word))
-        }
-        Err(more) => {
-            faults.append(more);
-            (loaded, None)
-        }
+    let Err(more) = &mut kept.config else {
+        return (kept, word(&copy));
+    };
+    if let Some((known, what)) = last_secret::instead(file, &place, &kept.text, more, environment) {
+        return (known, word(&format!("{copy} and {what}")));
     }
+    faults.append(more);
+    (loaded, None)
 }
 
 /// Keeps this text as the last good one, durably, unless it is kept already.
@@ -92,7 +99,8 @@ pub(crate) fn keep(place: &Path, text: &str) -> io::Result<()> {
     }
 }
 
-fn read(place: &Path) -> io::Result<String> {
+/// Reads a copy that nobody else can have made.
+pub(super) fn read(place: &Path) -> io::Result<String> {
     let told = |why: &io::Error| at(place, why);
     // Not followed, as whoever makes a link need not own what it leads to; and a pipe would be waited for.
     if !fs::symlink_metadata(place)

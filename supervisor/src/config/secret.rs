@@ -1,20 +1,25 @@
 //! Where the device's secret comes from, and who else could read it.
 
-use std::path::Path;
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::Path,
+};
 
 use supervisor_core::alink::login::Secret;
 
 use super::{
-    SECRET_VARIABLE,
+    LARGEST_FILE, SECRET_VARIABLE,
     reading::{Found, Section},
 };
 
-/// Reads the secret from the environment, from a file of its own, or from the configuration itself, in this order.
+/// Reads the secret from the environment, from a file of its own, or from the configuration itself, in this order. Its text comes with
+/// it if it is from a file of its own.
 pub(super) fn read(
     section: &mut Section<'_, '_>,
     file: &Path,
     environment: &dyn Fn(&str) -> Option<String>,
-) -> Option<Secret> {
+) -> Option<(Secret, Option<String>)> {
     let plain = section.text("device_secret");
     let path = section.text("device_secret_file");
     // Wherever it is used from in the end: a secret that lies open must not lie open.
@@ -56,9 +61,14 @@ pub(super) fn read(
         }
     };
     section.list("device_secret", "***", origin);
-    Secret::new(text)
-        .map_err(|fault| section.fault(key, None, format!("cannot be used: {fault}")))
-        .ok()
+    let of_file = (key == "device_secret_file").then(|| text.clone());
+    match Secret::new(text) {
+        Ok(secret) => Some((secret, of_file)),
+        Err(fault) => {
+            section.fault(key, None, format!("cannot be used: {fault}"));
+            None
+        }
+    }
 }
 
 fn from_file(
@@ -68,7 +78,7 @@ fn from_file(
 ) -> Option<String> {
     let path = config.parent().unwrap_or(Path::new(".")).join(&found.value);
     private(section, "device_secret_file", Some(found.line), &path);
-    match std::fs::read_to_string(&path) {
+    match text_of(&path) {
         // Editors end a file with a line end; no secret does.
         Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()),
         Err(why) => {
@@ -79,12 +89,24 @@ fn from_file(
     }
 }
 
+/// A pipe, say, would be waited for when it is opened, and no secret is longer than a configuration may be.
+fn text_of(path: &Path) -> io::Result<String> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    let mut text = String::new();
+    let file = fs::File::open(path)?;
+    file.take(LARGEST_FILE).read_to_string(&mut text)?;
+    Ok(text)
+}
+
 #[cfg(unix)]
 fn private(section: &mut Section<'_, '_>, key: &str, line: Option<usize>, path: &Path) {
     use std::os::unix::fs::PermissionsExt;
 
-    let Ok(metadata) = std::fs::metadata(path) else {
-        return; // Whoever reads it next says why it cannot be read.
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => metadata,
+        _ => return, // Whoever reads it next says why it cannot be read.
     };
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
