@@ -1,7 +1,7 @@
 //! Images that are not what was promised, and servers that misbehave: the cloud is told how it failed, and the old worker never stops.
 
 use cloud_emulator::{DeviceState, Fault, FaultName, Rollout, TaskState, Transport, What};
-use e2e::{Image, Stand, Supervisor};
+use e2e::{Image, Stand, Supervisor, System};
 
 /// The origin's own case: its image and where its download broke off.
 const ORIGIN: (usize, u64) = (9_879_858, 205_588);
@@ -235,7 +235,7 @@ fn a_file_that_is_no_program_is_not_started() {
         &supervisor,
         &image,
         -4,
-        "the new program cannot be started: not a program for this system",
+        System::under_test().of_no_program(),
     );
 }
 
@@ -260,7 +260,7 @@ fn a_program_for_another_system_is_not_started() {
         &supervisor,
         &stand.image("1.0.7", &bytes),
         -4,
-        "the new program cannot be started: not a program for this system",
+        System::under_test().of_no_program(),
     );
 }
 

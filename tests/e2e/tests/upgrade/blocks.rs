@@ -3,7 +3,7 @@
 //! Every test counts what was asked for: block by block, each once, and once more only where it was lost.
 
 use cloud_emulator::{Fault, FaultName, Package, Rollout, TaskState, Transport, What};
-use e2e::{Image, Stand, Tally};
+use e2e::{Image, Stand, System, Tally};
 
 /// Bytes of a block.
 const BLOCK: u64 = 64 * 1024;
@@ -98,7 +98,8 @@ fn no_program(stand: &Stand, version: &str, size: usize) -> Image {
 #[track_caller]
 fn arrived_and_was_none(stand: &Stand) {
     let text = failure(stand, -4);
-    assert!(text.contains("not a program"), "{text}");
+    let words = System::under_test().of_no_program();
+    assert!(text.contains(words), "{text}");
     assert!(stand.steps().contains(&100));
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use cloud_emulator::{Fault, FaultName, Rollout, TaskState, Transport, What};
-use e2e::{Image, Stand, Supervisor, until};
+use e2e::{Image, Stand, Supervisor, System, until};
 use serde_json::Value;
 
 /// What a killed supervisor may lose of its budget, in bytes: one request.
@@ -317,7 +317,8 @@ fn blocks_that_are_torn_or_lost_and_a_kill_keep_to_the_budget_of_the_day_too() {
     assert!(today <= per_day, "{today} on day {days}");
     let device = stand.await_task(TaskState::Failed);
     let task = device.task().unwrap();
-    assert!(task.description.contains("not a program"), "{task:?}");
+    let words = System::under_test().of_no_program();
+    assert!(task.description.contains(words), "{task:?}");
     assert!(days >= 3, "{days}");
     supervisor.await_rest("1.0.0");
 }

@@ -1,7 +1,7 @@
 //! Connections that break, stall or are slow: what came is kept to the last byte.
 
 use cloud_emulator::{Fault, FaultName, TaskState};
-use e2e::{Image, Stand, Tally};
+use e2e::{Image, Stand, System, Tally};
 
 use super::{CUT, arrived, course, impatient};
 
@@ -38,7 +38,8 @@ fn the_image_that_always_breaks_off_at_two_hundredths_arrives_all_the_same() {
     arrives_in_pieces(&stand, &image, broken, TaskState::Failed);
     let device = stand.cloud.device_state(&stand.device).unwrap();
     let task = device.task().unwrap();
-    assert!(task.description.contains("not a program"), "{task:?}");
+    let words = System::under_test().of_no_program();
+    assert!(task.description.contains(words), "{task:?}");
     supervisor.await_rest("1.0.0");
     assert_eq!(Tally::told_in(&supervisor.log).twice, 0);
 }
