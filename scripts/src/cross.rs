@@ -126,7 +126,7 @@ impl Target {
         command
     }
 
-    /// Builds supervisor and worker, then the worker once more for each version an upgrade needs, and gathers all in one folder.
+    /// Builds what the suite runs, in one folder: supervisor and misfit, and the worker once for each version an upgrade needs.
     pub(crate) fn build(
         &self,
         workspace: &Workspace,
@@ -134,12 +134,7 @@ impl Target {
         release: bool,
         programs: &Path,
     ) -> Outcome {
-        let profile = if release { "release" } else { "debug" };
-        let built = self.folder(workspace).join(self.triple).join(profile);
-        let next = format!(
-            "mend what does not compile for {}; what is `cfg` for one system needs its other half",
-            self.triple
-        );
+        let built = self.built(workspace, release);
         let suffix = self.suffix;
         let take = |from: &str, to: &str| {
             let (from, to) = (format!("{from}{suffix}"), format!("{to}{suffix}"));
@@ -149,34 +144,71 @@ impl Target {
                     Failure::from_error(&error, format!("see why `{to}` cannot be copied"))
                 })
         };
-        let compile = |what: &[&str], version: &str| {
-            let mut command = self.cargo(workspace, toolchain);
-            command
-                .arg("--quiet")
-                .args(what)
-                .args(release.then_some("--release"))
-                .env("HOTPLATE_WORKER_VERSION", version);
-            // What runs elsewhere is never debugged there; without, it builds faster and is a fraction of the size to download.
-            command
-                .env("CARGO_PROFILE_DEV_DEBUG", "none")
-                .env("CARGO_PROFILE_DEV_STRIP", "symbols");
-            run::captured(&mut command).map_err(|error| Failure::from_error(&error, next.as_str()))
+        // What else is built changes the features of what all share; therefore it is the same each time, and most is built once.
+        let compile = |version| {
+            let what = ["--bins", "--examples"];
+            self.compile(workspace, toolchain, release, &what, version)
         };
         std::fs::create_dir_all(programs)
             .map_err(|error| Failure::from_error(&error, "make the build folder writable"))?;
-        compile(
-            &["-p", "supervisor", "-p", "worker", "--bins", "--examples"],
-            VERSIONS[0],
-        )?;
-        take("supervisor", "supervisor")?;
-        take("examples/misfit", "misfit")?;
         for version in VERSIONS {
-            compile(&["-p", "supervisor", "-p", "worker", "--bins"], version)?;
+            compile(version)?;
             take("worker", &format!("worker-{version}"))?;
         }
+        take("supervisor", "supervisor")?;
+        take("examples/misfit", "misfit")?;
         Ok(Held::with(format!(
             "supervisor, misfit, worker {}",
             VERSIONS.join(" and ")
         )))
+    }
+
+    /// Builds what is shipped, the worker as this version. It lies where [`Self::built`] says.
+    pub(crate) fn release(
+        &self,
+        workspace: &Workspace,
+        toolchain: Toolchain,
+        version: &str,
+    ) -> Outcome {
+        self.compile(workspace, toolchain, true, &["--bins"], version)?;
+        Ok(Held::with(format!("the worker is {version}")))
+    }
+
+    /// The folder with the programs as they come from the compiler.
+    pub(crate) fn built(&self, workspace: &Workspace, release: bool) -> PathBuf {
+        let profile = if release { "release" } else { "debug" };
+        self.folder(workspace).join(self.triple).join(profile)
+    }
+
+    fn compile(
+        &self,
+        workspace: &Workspace,
+        toolchain: Toolchain,
+        release: bool,
+        what: &[&str],
+        version: &str,
+    ) -> Result<(), Failure> {
+        let mut command = self.cargo(workspace, toolchain);
+        command
+            .args(["--quiet", "-p", "supervisor", "-p", "worker"])
+            .args(what)
+            .args(release.then_some("--release"))
+            .env("HOTPLATE_WORKER_VERSION", version)
+            // What runs elsewhere is never debugged there; without, it builds faster and is a fraction of the size to download.
+            .env("CARGO_PROFILE_DEV_DEBUG", "none")
+            .env("CARGO_PROFILE_DEV_STRIP", "symbols");
+        // An emulated processor takes several times as long as a real one for the same instructions; a longer build spares many of them.
+        if !self.triple.starts_with(std::env::consts::ARCH) {
+            command.env("CARGO_PROFILE_DEV_OPT_LEVEL", "1");
+        }
+        run::captured(&mut command).map(drop).map_err(|error| {
+            Failure::from_error(
+                &error,
+                format!(
+                    "mend what does not compile for {}; what is `cfg` for one system needs its other half",
+                    self.triple
+                ),
+            )
+        })
     }
 }

@@ -1,19 +1,22 @@
 //! `cargo xtask package`: what a person downloads to run Hotplate: a `.deb`, a `.tar.gz`, a `.zip`, each with its checksum.
 //!
-//! All come from one list of contents and one build. The unit in the Debian package is what `supervisor service print` says, so that both ways to
-//! a service give the same one. With `--check` the Debian package lives its whole life on this machine.
+//! All come from one list of contents and one build, for this system or another. The unit in the Debian package is what `supervisor service print`
+//! says, so that both ways to a service give the same one. Every package is read back when it is made; with `--check` the Debian package
+//! lives its whole life on this machine.
 
 mod archive;
 mod contents;
 mod debian;
 mod life;
+mod programs;
+mod proof;
 
 use crate::run;
-use crate::stage::build_release;
 use crate::step::{Failure, Held, Outcome, Steps};
 use crate::workspace::Workspace;
 use archive::Format;
 use debian::Debian;
+use programs::Programs;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -23,16 +26,17 @@ const WORKERS: [&str; 2] = ["1.0.0", "1.0.7"];
 /// What to pack.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The system the programs are for
-    #[arg(long, value_name = "TRIPLE", default_value = env!("HOTPLATE_TARGET"))]
-    target: String,
-    /// A folder with that system's release programs; without it they are built, for this system
+    /// The systems the programs are for, one after the other
+    #[arg(long, value_name = "TRIPLE", num_args = 1.., default_value = env!("HOTPLATE_TARGET"))]
+    target: Vec<String>,
+    /// A folder with the release programs of the only target; without it they are built
     #[arg(long, value_name = "FOLDER")]
     programs: Option<PathBuf>,
-    /// Let the Debian package be installed, run, upgraded and purged on this machine, as root
+    /// Let this system's Debian package be installed, run, upgraded and purged on this machine, as root
     #[arg(long)]
     check: bool,
-    /// Build `cargo-deb` into the build folder when it is missing; otherwise it is named
+    /// Build `cargo-deb` into the build folder when it is missing, and install the Debian packages that cross-builds need, as root;
+    /// otherwise they are named
     #[arg(long)]
     install: bool,
 }
@@ -58,7 +62,7 @@ struct Packed<'a> {
     workspace: &'a Workspace,
     target: &'a str,
     /// The programs for that system.
-    programs: PathBuf,
+    programs: Programs<'a>,
     /// Where the packages go.
     folder: PathBuf,
 }
@@ -66,30 +70,36 @@ struct Packed<'a> {
 /// Makes the packages and tells whether all of them are there, and hold what they promise.
 ///
 /// # Errors
-/// When the workspace cannot be read, or programs for another system are not given.
+/// When the workspace cannot be read, or programs for another system can neither be built nor are given.
 pub(crate) fn package(args: &Args) -> Result<bool, crate::Error> {
-    let here = args.target == env!("HOTPLATE_TARGET");
-    if !here && args.programs.is_none() {
-        return Err(crate::Error::Usage(format!(
-            "the programs for `{}` are not built by this command: build them, and name their folder with `--programs`",
-            args.target
-        )));
+    if args.programs.is_some() && args.target.len() > 1 {
+        return Err(crate::Error::Usage(
+            "one folder has the programs of one system: name one `--target` with `--programs`"
+                .to_owned(),
+        ));
     }
-    if args.check && (!here || !args.target.contains("linux")) {
+    let checked = |target: &str| programs::is_own(target) && target.contains("linux");
+    if args.check && !args.target.iter().any(|target| checked(target)) {
         return Err(crate::Error::Usage(format!(
             "`--check` runs the programs, and those for `{}` do not run here",
-            args.target
+            args.target.join("`, `")
         )));
     }
     let workspace = Workspace::read()?;
-    let release = workspace.target.join("release");
-    let packed = Packed {
-        workspace: &workspace,
-        target: &args.target,
-        programs: args.programs.clone().unwrap_or_else(|| release.clone()),
-        folder: workspace.target.join("package"),
-    };
-    let next = packed.folder.join(format!("oven-{}", WORKERS[1]));
+    let mut packed = Vec::new();
+    for target in &args.target {
+        let programs = Programs::of(target, args.programs.as_deref()).ok_or_else(|| {
+            crate::Error::Usage(format!(
+                "the programs for `{target}` are not built by this command: build them, and name their folder with `--programs`"
+            ))
+        })?;
+        packed.push(Packed {
+            workspace: &workspace,
+            target,
+            programs,
+            folder: workspace.target.join("package"),
+        });
+    }
     let mut steps = Steps::new();
     let mut go = true;
     if args.check {
@@ -97,50 +107,10 @@ pub(crate) fn package(args: &Args) -> Result<bool, crate::Error> {
             life::fit().map(|()| Held::default())
         });
     }
-    if args.programs.is_none() {
-        let next = args.check.then_some(next.as_path());
-        go = go && steps.step("release programs", || build(&workspace, next));
-    }
-    go = go && steps.step("archive", || packed.archive());
-    if args.target.contains("linux") {
-        go = go && steps.step("cargo-deb", || tool(&workspace, args.install));
-        go = go
-            && steps.step("Debian package", || {
-                packed.debian(1).map(|file| named(&file))
-            });
-        if go && args.check {
-            match packed.debian(2) {
-                Ok(second) => {
-                    let first = packed.deb(1);
-                    let life = life::Life {
-                        packages: [first, second],
-                        next,
-                        versions: WORKERS,
-                    };
-                    life.play(&mut steps);
-                }
-                Err(failure) => {
-                    steps.step("its next revision", || Err(failure));
-                }
-            }
-        }
+    for packed in packed {
+        go = go && packed.make(&mut steps, args, args.check && checked(packed.target));
     }
     Ok(steps.finish("package"))
-}
-
-/// Builds the programs for this system; the worker's next version first, if one is wanted, and kept elsewhere.
-fn build(workspace: &Workspace, next: Option<&Path>) -> Outcome {
-    let built = |version| build_release(workspace, version).map_err(|error| failed(&error));
-    if let Some(next) = next {
-        built(WORKERS[1])?;
-        let worker = format!("worker{}", std::env::consts::EXE_SUFFIX);
-        let folder = next.parent().unwrap_or(next);
-        fs::create_dir_all(folder)
-            .and_then(|()| fs::copy(workspace.target.join("release").join(worker), next))
-            .map_err(|error| failed(&error))?;
-    }
-    built(WORKERS[0])?;
-    Ok(Held::with(format!("the worker is {}", WORKERS[0])))
 }
 
 fn tool(workspace: &Workspace, install: bool) -> Outcome {
@@ -158,6 +128,36 @@ fn tool(workspace: &Workspace, install: bool) -> Outcome {
 }
 
 impl Packed<'_> {
+    /// Makes all packages of one system, reads them back, and lets one live if that is wanted; stops at the first step that does not hold.
+    fn make(&self, steps: &mut Steps, args: &Args, lives: bool) -> bool {
+        let next = self.folder.join(format!("oven-{}", WORKERS[1]));
+        let mut go = steps.step("release programs", || {
+            let next = lives.then_some(next.as_path());
+            self.programs.bring(self.workspace, args.install, next)
+        }) && steps.step("archive", || self.archive())
+            && steps.step("its contents", || self.prove_archive());
+        if self.target.contains("linux") {
+            go = go
+                && steps.step("cargo-deb", || tool(self.workspace, args.install))
+                && steps.step("Debian package", || self.debian(1).map(|file| named(&file)))
+                && steps.step("its contents", || self.prove_debian());
+        }
+        if go && lives {
+            go = match self.debian(2) {
+                Ok(second) => {
+                    let life = life::Life {
+                        packages: [self.deb(1), second],
+                        next,
+                        versions: WORKERS,
+                    };
+                    life.play(steps)
+                }
+                Err(failure) => steps.step("its next revision", || Err(failure)),
+            };
+        }
+        go
+    }
+
     fn version(&self) -> &'static str {
         env!("CARGO_PKG_VERSION")
     }
@@ -173,23 +173,34 @@ impl Packed<'_> {
 
     fn entries(&self) -> Result<Vec<contents::Entry>, PackageError> {
         let suffix = if self.windows() { ".exe" } else { "" };
-        contents::gather(&self.workspace.root, &self.programs, suffix, &self.name())
+        let programs = self.programs.folder(self.workspace);
+        contents::gather(&self.workspace.root, &programs, suffix, &self.name())
+    }
+
+    fn archived(&self) -> PathBuf {
+        let extension = Format::of(self.target).extension();
+        self.folder.join(format!("{}.{extension}", self.name()))
     }
 
     fn archive(&self) -> Outcome {
-        let format = if self.windows() {
-            Format::Zip
-        } else {
-            Format::TarGz
-        };
         let entries = self.entries().map_err(|error| failed(&error))?;
-        let packed = format.pack(&entries).map_err(|error| failed(&error))?;
+        let packed = Format::of(self.target)
+            .pack(&entries)
+            .map_err(|error| failed(&error))?;
         fs::create_dir_all(&self.folder).map_err(|error| failed(&error))?;
-        let file = self
-            .folder
-            .join(format!("{}.{}", self.name(), format.extension()));
+        let file = self.archived();
         archive::write(&file, &packed).map_err(|error| failed(&error))?;
         Ok(named(&file))
+    }
+
+    fn prove_archive(&self) -> Outcome {
+        let entries = self.entries().map_err(|error| failed(&error))?;
+        proof::archive(&self.archived(), self.target, &entries)
+    }
+
+    fn prove_debian(&self) -> Outcome {
+        let entries = self.entries().map_err(|error| failed(&error))?;
+        proof::debian(&self.deb(1), &self.made(1), &entries)
     }
 
     fn made(&self, revision: u32) -> Debian<'_> {

@@ -54,6 +54,14 @@ pub(crate) fn line(command: &Command) -> String {
 /// # Errors
 /// When it cannot be started, or ends with a failure; the error then carries everything it printed.
 pub(crate) fn captured(command: &mut Command) -> Result<String, RunError> {
+    Ok(String::from_utf8_lossy(&bytes(command)?).into_owned())
+}
+
+/// The same for a program that prints no text.
+///
+/// # Errors
+/// As there.
+pub(crate) fn bytes(command: &mut Command) -> Result<Vec<u8>, RunError> {
     let output = command
         .stdin(Stdio::null())
         .output()
@@ -61,10 +69,10 @@ pub(crate) fn captured(command: &mut Command) -> Result<String, RunError> {
             line: line(command),
             source,
         })?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.success() {
-        return Ok(text);
+        return Ok(output.stdout);
     }
+    let text = String::from_utf8_lossy(&output.stdout);
     let printed = format!("{text}{}", String::from_utf8_lossy(&output.stderr));
     Err(RunError::Failed {
         line: line(command),

@@ -108,6 +108,11 @@ pub(crate) struct Args {
     show: Show,
 }
 
+/// The target, and what a build for it needs that runs nothing.
+pub(crate) fn builder() -> (&'static Target, &'static [Need]) {
+    (&TARGET, NEEDS.split_at(1).0)
+}
+
 /// Runs the steps and tells whether all of them held.
 ///
 /// # Errors

@@ -3,10 +3,10 @@
 use super::PackageError;
 use super::contents::Entry;
 use ct_codecs::Encoder as _;
-use flate2::{Compression, GzBuilder};
+use flate2::{Compression, GzBuilder, read::GzDecoder};
 use sha2::{Digest as _, Sha256};
 use std::fs;
-use std::io::{self, Cursor, Write as _};
+use std::io::{self, Cursor, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Every file's time, in seconds since 1970: the first second that both formats can name, 1980-01-01.
@@ -30,6 +30,15 @@ impl Format {
         }
     }
 
+    /// The one a system's own tools unpack.
+    pub(super) fn of(target: &str) -> Self {
+        if target.contains("windows") {
+            Self::Zip
+        } else {
+            Self::TarGz
+        }
+    }
+
     /// Packs it into memory.
     ///
     /// # Errors
@@ -40,10 +49,25 @@ impl Format {
             Self::Zip => zipped(entries),
         }
     }
+
+    /// Gives back what was packed.
+    ///
+    /// # Errors
+    /// When it is no whole archive of this format.
+    pub(super) fn unpack(self, packed: &[u8]) -> io::Result<Vec<Entry>> {
+        match self {
+            Self::TarGz => untarred(GzDecoder::new(packed)),
+            Self::Zip => unzipped(packed),
+        }
+    }
 }
 
+/// The rights of what can be run, and of what cannot.
+const PROGRAM: u32 = 0o755;
+const TEXT: u32 = 0o644;
+
 fn mode(entry: &Entry) -> u32 {
-    if entry.program { 0o755 } else { 0o644 }
+    if entry.program { PROGRAM } else { TEXT }
 }
 
 fn tar_gz(entries: &[Entry]) -> io::Result<Vec<u8>> {
@@ -74,6 +98,44 @@ fn zipped(entries: &[Entry]) -> io::Result<Vec<u8>> {
     Ok(archive.finish()?.into_inner())
 }
 
+/// The files in an archive; folders are left out.
+///
+/// # Errors
+/// When it is not whole.
+pub(super) fn untarred(packed: impl Read) -> io::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for file in tar::Archive::new(packed).entries()? {
+        let mut file = file?;
+        if !file.header().entry_type().is_file() {
+            continue;
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        entries.push(Entry {
+            name: file.path()?.to_string_lossy().into_owned(),
+            program: file.header().mode()? == PROGRAM,
+            bytes,
+        });
+    }
+    Ok(entries)
+}
+
+fn unzipped(packed: &[u8]) -> io::Result<Vec<Entry>> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(packed))?;
+    let mut entries = Vec::new();
+    for at in 0..archive.len() {
+        let mut file = archive.by_index(at)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        entries.push(Entry {
+            name: file.name().map_err(io::Error::other)?.into_owned(),
+            program: file.unix_mode().is_some_and(|mode| mode & 0o777 == PROGRAM),
+            bytes,
+        });
+    }
+    Ok(entries)
+}
+
 /// Writes a file and, beside it, its SHA-256 in the form that `sha256sum --check` reads.
 ///
 /// # Errors
@@ -88,15 +150,35 @@ pub(super) fn write(file: &Path, bytes: &[u8]) -> Result<(), PackageError> {
 /// # Errors
 /// When it cannot be written.
 pub(super) fn checksum(file: &Path, bytes: &[u8]) -> Result<(), PackageError> {
+    save(&beside(file), sum(file, bytes).as_bytes())
+}
+
+/// Whether the checksum beside a file is the file's own.
+///
+/// # Errors
+/// When one of both cannot be read, which is named.
+pub(super) fn checksum_holds(file: &Path) -> Result<bool, PackageError> {
+    let read = |file: &Path| {
+        fs::read(file).map_err(|source| PackageError::File {
+            file: file.to_owned(),
+            source,
+        })
+    };
+    Ok(read(&beside(file))? == sum(file, &read(file)?).as_bytes())
+}
+
+/// Where the checksum of a file lies.
+fn beside(file: &Path) -> PathBuf {
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".sha256");
+    PathBuf::from(beside)
+}
+
+fn sum(file: &Path, bytes: &[u8]) -> String {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let sum = ct_codecs::Hex::encode_to_string(Sha256::digest(bytes))
         .expect("thirty-two bytes fit into a text");
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".sha256");
-    save(
-        &PathBuf::from(beside),
-        format!("{sum}  {name}\n").as_bytes(),
-    )
+    format!("{sum}  {name}\n")
 }
 
 fn save(file: &Path, bytes: &[u8]) -> Result<(), PackageError> {
@@ -109,7 +191,6 @@ fn save(file: &Path, bytes: &[u8]) -> Result<(), PackageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read as _;
 
     fn entries() -> Vec<Entry> {
         let entry = |name: &str, bytes: &[u8], program| Entry {
@@ -124,47 +205,12 @@ mod tests {
     }
 
     #[test]
-    fn a_tar_gz_gives_back_names_bytes_and_who_may_run_them() {
-        let packed = Format::TarGz.pack(&entries()).expect("it fits");
-        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(packed.as_slice()));
-        let unpacked: Vec<Entry> = archive
-            .entries()
-            .expect("it is an archive")
-            .map(|file| {
-                let mut file = file.expect("it is whole");
-                let mut bytes = Vec::new();
-                file.read_to_end(&mut bytes).expect("it is in memory");
-                Entry {
-                    name: file
-                        .path()
-                        .expect("it has one")
-                        .to_string_lossy()
-                        .into_owned(),
-                    bytes,
-                    program: file.header().mode().expect("it has one") == 0o755,
-                }
-            })
-            .collect();
-        assert_eq!(unpacked, entries());
-    }
-
-    #[test]
-    fn a_zip_gives_back_names_bytes_and_who_may_run_them() {
-        let packed = Format::Zip.pack(&entries()).expect("it fits");
-        let mut archive = zip::ZipArchive::new(Cursor::new(packed)).expect("it is an archive");
-        let unpacked: Vec<Entry> = (0..archive.len())
-            .map(|at| {
-                let mut file = archive.by_index(at).expect("it is whole");
-                let mut bytes = Vec::new();
-                file.read_to_end(&mut bytes).expect("it is in memory");
-                Entry {
-                    name: file.name().expect("it is text").into_owned(),
-                    program: file.unix_mode().expect("it has one") & 0o777 == 0o755,
-                    bytes,
-                }
-            })
-            .collect();
-        assert_eq!(unpacked, entries());
+    fn both_formats_give_back_names_bytes_and_who_may_run_them() {
+        for format in [Format::TarGz, Format::Zip] {
+            let packed = format.pack(&entries()).expect("it fits");
+            let unpacked = format.unpack(&packed).expect("it is an archive");
+            assert_eq!(unpacked, entries(), "{format:?}");
+        }
     }
 
     #[test]
@@ -180,9 +226,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("there is room");
         let file = folder.path().join("a b.zip");
         write(&file, b"abc").expect("there is room");
+        assert!(checksum_holds(&file).expect("both are there"));
         assert_eq!(
             fs::read_to_string(folder.path().join("a b.zip.sha256")).expect("it was written"),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  a b.zip\n"
         );
+        save(&file, b"abd").expect("there is room");
+        assert!(!checksum_holds(&file).expect("both are there"));
     }
 }

@@ -8,6 +8,7 @@ use super::archive;
 use super::contents::Entry;
 use crate::run;
 use crate::workspace::Workspace;
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -39,7 +40,7 @@ const EXAMPLE: &str = "hotplate.example.toml";
 const STATE_BESIDE: &str = "# dir = \"state\" ";
 
 /// Names of the entries, places in the package, and rights there. What is not named here stays out.
-const ASSETS: [(&str, &str, &str); 6] = [
+pub(super) const ASSETS: [(&str, &str, &str); 6] = [
     ("supervisor", "usr/bin/hotplate", "755"),
     ("oven", "usr/lib/hotplate/oven", "755"),
     (
@@ -87,14 +88,19 @@ impl Debian<'_> {
 
     /// Where it is in this folder, once it is made.
     pub(super) fn file(&self, folder: &Path) -> PathBuf {
-        let machine = match self.target.split('-').next() {
-            Some("aarch64") => "arm64",
-            _ => "amd64",
-        };
+        let machine = self.machine();
         let Self {
             version, revision, ..
         } = self;
         folder.join(format!("hotplate_{version}-{revision}_{machine}.deb"))
+    }
+
+    /// Debian's word for the processor.
+    pub(super) fn machine(&self) -> &'static str {
+        match self.target.split('-').next() {
+            Some("aarch64") => "arm64",
+            _ => "amd64",
+        }
     }
 
     fn lay_out(&self, entries: &[Entry], laid: &Path) -> Result<(), PackageError> {
@@ -102,12 +108,7 @@ impl Debian<'_> {
         fs::create_dir_all(&scripts).map_err(at(&scripts))?;
         for entry in entries {
             let name = entry.name.rsplit('/').next().unwrap_or(&entry.name);
-            let file = laid.join(name);
-            if name == EXAMPLE {
-                save(&file, settled(&entry.bytes).as_bytes())?;
-            } else {
-                save(&file, &entry.bytes)?;
-            }
+            save(&laid.join(name), &as_packaged(name, &entry.bytes))?;
         }
         let unit = self.unit()?;
         save(&scripts.join(UNIT), unit.as_bytes())?;
@@ -117,7 +118,7 @@ impl Debian<'_> {
     }
 
     /// The unit, as the supervisor itself writes it. One that runs here is asked, whatever system the package is for.
-    fn unit(&self) -> Result<String, PackageError> {
+    pub(super) fn unit(&self) -> Result<String, PackageError> {
         let words = ["run", "--locked", "--quiet", "-p", "supervisor", "--"];
         let mut print = self.workspace.cargo(&words);
         print.args([
@@ -157,6 +158,15 @@ impl Debian<'_> {
              enable = true\nstart = false\n",
             version = self.version,
         )
+    }
+}
+
+/// The bytes of an entry as the package has them.
+pub(super) fn as_packaged<'a>(name: &str, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+    if name == EXAMPLE {
+        settled(bytes).into_bytes().into()
+    } else {
+        bytes.into()
     }
 }
 
