@@ -37,6 +37,9 @@ pub struct Stand {
     place: PathBuf,
     settings: Settings,
     images: AtomicU32,
+    /// Who runs the supervisor and asks it, if not whoever runs the test.
+    #[cfg(unix)]
+    user: Option<u32>,
 }
 
 impl Default for Stand {
@@ -94,6 +97,8 @@ impl Stand {
             place,
             settings: Settings::default(),
             images: AtomicU32::new(0),
+            #[cfg(unix)]
+            user: None,
             cloud,
         };
         write_private(&stand.path("device.secret"), SECRET);
@@ -170,7 +175,31 @@ impl Stand {
             .arg("--config")
             .arg(programs.see(&self.config()))
             .args(arguments);
+        #[cfg(unix)]
+        if let Some(user) = self.user {
+            use std::os::unix::process::CommandExt as _;
+            command.uid(user).gid(user);
+        }
         command
+    }
+
+    /// From now on the supervisor is another user's, as is everything in the stand's folder. Only root may do that.
+    ///
+    /// # Panics
+    /// When that cannot be given away.
+    #[cfg(unix)]
+    pub fn belongs_to(&mut self, user: u32) {
+        let given = Command::new("chown")
+            .args(["-R", &format!("{user}:{user}")])
+            .arg(&self.place)
+            .status()
+            .expect("`chown` is on every Unix");
+        assert!(
+            given.success(),
+            "{} cannot be given away",
+            self.place.display()
+        );
+        self.user = Some(user);
     }
 
     /// Runs a command line of the supervisor to its end.

@@ -77,6 +77,54 @@ fn a_version_that_keeps_dying_after_its_commit_is_taken_back_also_across_a_resta
     }
 }
 
+/// How many deaths soon after its commit a version may die, where the configuration does not say.
+const DEATHS: usize = 5;
+
+/// So many lives of a trusted version are counted on the disk.
+#[track_caller]
+fn lives_are_counted(stand: &Stand, many: usize) {
+    let word = format!("\"lives\":{many}");
+    e2e::until(&word, || {
+        let files = ["record.a", "record.b"].map(|name| stand.path("state").join(name));
+        let texts = files.map(|file| std::fs::read(file).unwrap_or_default());
+        let texts = texts.map(|text| String::from_utf8_lossy(&text).into_owned());
+        match texts.iter().any(|text| text.contains(&word)) {
+            true => Ok(()),
+            false => Err(texts.join("\n")),
+        }
+    });
+}
+
+#[test]
+fn a_version_that_takes_the_machine_down_after_its_commit_is_taken_back_after_five_times() {
+    let stand = Stand::new();
+    let mut machine = stand.run_with(&stand.good("1.0.0"));
+    let journal = stand.misfit_journal_path("lives");
+    stand.offer(&stand.misfit(&json!({ "version": "1.0.8", "journal": journal })));
+    stand.await_task(TaskState::Succeeded);
+    for life in 1..=DEATHS {
+        machine.await_rest("1.0.8");
+        lives_are_counted(&stand, life);
+        machine.kill();
+        machine = stand.run();
+    }
+    let shown = machine.await_rest("1.0.0");
+    let ended = &shown["last_outcome"];
+    assert_eq!(ended["version"], "1.0.8", "{shown}");
+    let line = machine.log.await_line("version 1.0.8 died 5 times");
+    assert!(line.contains("version 1.0.0 is taken back"), "{line}");
+    let lives = stand.misfit_journal("lives");
+    let active = lives.iter().filter(|it| it["event"] == "active").count();
+    assert_eq!(active, DEATHS, "{lives:?}");
+    stand.await_device("the version that runs is informed", |device| {
+        device.version() == Some("1.0.0")
+    });
+    // It stays so, however often the power goes out.
+    machine.kill();
+    let machine = stand.run();
+    machine.await_rest("1.0.0");
+}
+
 #[test]
 fn a_worker_works_on_while_its_supervisor_stands_still_and_both_go_on_after_that() {
     if !applies() {
