@@ -5,7 +5,9 @@ use super::*;
 #[tokio::test]
 async fn bytes_go_both_ways_and_the_end_is_seen() {
     let base = tempfile::tempdir().unwrap();
-    let endpoint = Endpoint::listen(&base.path().join("run")).unwrap();
+    let folder = base.path().join("run");
+    let endpoint = Endpoint::listen(&folder).unwrap();
+    assert!(folder.is_dir(), "the workers' lock has no folder");
     let (server, client) = tokio::join!(endpoint.accept(), Pipe::connect(endpoint.address()));
     let (mut server, mut client) = (server.unwrap(), client.unwrap());
     client.write_all(b"ping").await.unwrap();

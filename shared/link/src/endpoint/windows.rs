@@ -1,7 +1,7 @@
 //! A named pipe that only its owner may open.
 
 use std::{
-    io,
+    fs, io,
     path::Path,
     task::{Context, Poll},
 };
@@ -26,11 +26,13 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Pipes have a name space of their own, so the base folder is not used.
-    pub(super) fn find(_base: &Path, guest: Option<Guest>) -> io::Result<Self> {
+    /// Pipes have a name space of their own, so the base folder only has what lies beside the socket elsewhere: the workers' lock.
+    pub(super) fn find(base: &Path, guest: Option<Guest>) -> io::Result<Self> {
         if guest.is_some() {
             return Err(io::ErrorKind::Unsupported.into());
         }
+        // Without it workers do without their lock, and say so.
+        let _ = fs::create_dir_all(base);
         Ok(Self {
             address: format!(r"\\.\pipe\hotplate-{}", random::name()?),
         })

@@ -75,6 +75,9 @@ fn a_worker_goes_when_its_supervisor_is_killed() {
         stand.run_with(&stand.misfit(&json!({ "version": "1.0.0", "journal": journal })));
     supervisor.kill();
     stand.await_misfit("lives", "exited", 1);
+    // Until then it held the lock that keeps a successor waiting.
+    let log = supervisor.log.text();
+    assert!(!log.contains("active.lock"), "{log}");
 }
 
 #[test]
