@@ -170,7 +170,11 @@ pub const EXEMPTIONS: &[Exemption] = &[
         systems: &[Wine, Windows],
         tests: &[
             "config::a_secret_that_others_may_read_is_refused_with_the_remedy",
+            "damage::unreadable::an_active_slot_that_cannot_be_read_is_kept_and_the_one_before_it_runs",
+            "damage::unreadable::the_only_slot_unreadable_is_kept_and_runs_as_soon_as_it_can_be_read",
+            "damage::unreadable::while_the_only_slot_is_unreadable_any_version_is_taken",
             "last_good::a_configuration_that_may_not_be_read_is_as_good_as_none",
+            "last_good::a_copy_of_the_secret_is_private_or_not_taken",
             "last_good::a_copy_that_others_can_read_is_private_again_or_not_taken",
             "strangers::unix::nobody_else_may_enter_the_folder_with_the_socket",
             "surroundings::a_program_that_may_not_be_executed_any_more_may_again_and_is_started",

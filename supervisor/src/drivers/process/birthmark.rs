@@ -50,7 +50,7 @@ mod tests {
 
     /// Waits for the end of its input.
     fn child() -> Child {
-        let mut command = Command::new(if cfg!(windows) { "more" } else { "cat" });
+        let mut command = Command::new(if cfg!(windows) { "cmd" } else { "cat" });
         let command = command.stdin(Stdio::piped()).stdout(Stdio::null());
         command.spawn().unwrap()
     }

@@ -163,7 +163,7 @@ struct Stranger(Child);
 
 impl Stranger {
     fn start() -> Self {
-        let mut command = Command::new(if cfg!(windows) { "more" } else { "cat" });
+        let mut command = Command::new(if cfg!(windows) { "cmd" } else { "cat" });
         let command = command.stdin(Stdio::piped()).stdout(Stdio::null());
         Self(command.spawn().expect("every system has it"))
     }

@@ -16,7 +16,7 @@ fn folder() -> (TempDir, PidFiles) {
 
 /// Goes when its input ends, as a worker does.
 fn child() -> Child {
-    let mut command = Command::new(if cfg!(windows) { "more" } else { "cat" });
+    let mut command = Command::new(if cfg!(windows) { "cmd" } else { "cat" });
     let command = command.stdin(Stdio::piped()).stdout(Stdio::null());
     command.spawn().unwrap()
 }
