@@ -2,7 +2,7 @@
 //!
 //! | phase | runs | goes on when | on failure or deadline | after a power cut here | `ota_status` |
 //! |---|---|---|---|---|---|
-//! | Idle | old | an offer is accepted | refused by `plan`; Regretting if the trusted version keeps dying soon after its commit | Idle | idle |
+//! | Idle | old | an offer is accepted | refused by `plan`; Regretting if the trusted version keeps dying soon after its commit | Idle, or Regretting | idle |
 //! | Opening | old | "job open" is saved | Idle | Idle, or Fetching | downloading |
 //! | Fetching | old | the image is a slot | goes on with the part, with another address or on another day if need be, then Closing | goes on with the part | downloading, verifying |
 //! | Waiting | old | a maintenance window opens, or an operator does not want to wait | - | Waiting | updating |
@@ -14,7 +14,7 @@
 //! | Committing | new | "trusted" is saved | saved again, then Reverting | Spending or Idle | restarting |
 //! | Reverting | new stopped, old at once | old is active | the old one is started again | Reverting, or Spending if the verdict was not on the disk yet | failed |
 //! | Closing | old | "closed, outcome owed" is saved | saved again | the phase before, or Idle | failed |
-//! | Regretting | the one before, at once | "the one before is trusted" is saved | saved again | Idle, with either version trusted | failed |
+//! | Regretting | the one before, at once | "the one before is trusted" is saved | saved again | Regretting, or Idle with the one before trusted | failed |
 //!
 //! Going forward, it writes before it acts; going back, it acts before it writes. A try is spent and saved before every start of a
 //! new worker's process, also of one that only warms up, so that a build which takes the machine down cannot loop.
