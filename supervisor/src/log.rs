@@ -206,6 +206,7 @@ mod tests {
                     tenure,
                     job: None,
                     text: "the worker is \"well\"".to_owned(),
+                    turn: None,
                 });
             };
             said(Grade::Warning, Some(supervisor_core::event::Tenure(4)));

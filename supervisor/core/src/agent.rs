@@ -23,7 +23,8 @@ use crate::{
     cadence::Cadence,
     checkpoint::{Boot, Checkpoint, Schedule},
     crew::{Crew, Scene},
-    event::{Command, Event, Grade, JobId, Note, Tenure},
+    event::{Command, Event, Grade, JobId, Note, Tenure, Turn},
+    log_upload::LogUpload,
     mailbox::Mailbox,
     outbox::{Outbox, Report},
     policy::Policy,
@@ -88,6 +89,7 @@ pub struct Agent {
     exited: bool,
     chatter: Chatter,
     wishes: Vec<wishes::Pending>,
+    log_upload: LogUpload,
 }
 
 impl Agent {
@@ -117,6 +119,7 @@ impl Agent {
             exited: false,
             chatter: Chatter::default(),
             wishes: Vec::new(),
+            log_upload: LogUpload::new(setup.policy.upload),
             jitter: Jitter::new(setup.seed),
             topics,
             policy: setup.policy,
@@ -125,6 +128,7 @@ impl Agent {
 
     /// Takes up what was found on the disk. To be called once, before any event.
     pub fn start(&mut self, now: Now, found: Found, out: &mut Vec<Command>) {
+        let before = out.len();
         for word in found.words {
             note(out, Grade::Warning, None, None, word);
         }
@@ -146,6 +150,7 @@ impl Agent {
         });
         self.update = Some(update);
         self.settle(now, out);
+        self.upload_log(before, now, out);
     }
 
     /// Takes one event and answers with what to do, in order.
@@ -153,6 +158,7 @@ impl Agent {
         if self.exited {
             return;
         }
+        let before = out.len();
         self.excuse(now.ticks);
         match event {
             Event::CloudUp => self.cloud_up(now, out),
@@ -228,6 +234,7 @@ impl Agent {
             | Event::Parted { .. } => self.worker(event, now, out),
         }
         self.settle(now, out);
+        self.upload_log(before, now, out);
     }
 
     /// After a pause of the supervisor itself (a stopped process, a sleeping machine) silence proves nothing. Nobody else can be
@@ -264,6 +271,9 @@ impl Agent {
             self.checkpoints.next_deadline(self.crew.memory()),
             self.query_at,
             self.wishes_due(),
+            self.log_upload
+                .next_deadline()
+                .filter(|_| self.session.is_up()),
             Some(self.cadence.due(&self.policy)),
         ]
         .into_iter()
@@ -287,5 +297,16 @@ fn note(
         tenure,
         job,
         text,
+        turn: None,
+    }));
+}
+
+fn turn(out: &mut Vec<Command>, grade: Grade, job: JobId, turn: Turn) {
+    out.push(Command::Note(Note {
+        grade,
+        tenure: None,
+        job: Some(job),
+        text: turn.to_string(),
+        turn: Some(turn),
     }));
 }

@@ -15,9 +15,12 @@
 //! | `SaveCheckpoint` | `CheckpointSaved` or `CheckpointFailed`; the next one is ordered after that |
 //! | `RemoveSlot` | `RemoveFailed` if it could not be removed |
 
+mod turn;
+
 use serde::{Deserialize, Serialize};
 use worker_protocol::v1::{FromWorker, ToWorker};
 
+pub use self::turn::Turn;
 use crate::{
     alink::{topics::Subscription, version::Version},
     checkpoint::Checkpoint,
@@ -400,6 +403,8 @@ pub struct Note {
     pub job: Option<JobId>,
     /// One sentence.
     pub text: String,
+    /// Where the story of an update took a turn, which one.
+    pub turn: Option<Turn>,
 }
 
 /// How grave a note is.

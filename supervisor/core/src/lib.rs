@@ -10,6 +10,7 @@ pub mod cadence;
 pub mod checkpoint;
 pub mod crew;
 pub mod event;
+pub mod log_upload;
 pub mod mailbox;
 pub mod maintenance;
 pub mod memory;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::{maintenance::Maintenance, record::FileName};
+use crate::{event::Grade, maintenance::Maintenance, record::FileName};
 
 /// The operator's decisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +66,8 @@ pub struct Policy {
     pub reconnect_backoff: (Duration, Duration),
     /// How long the broker may leave a message unacknowledged before the connection is made anew.
     pub ack_limit: Duration,
+    /// The least grave line of the log that the platform gets as well; without it, it gets none.
+    pub upload: Option<Grade>,
     /// How long a request of the cloud waits for a worker's answer, a switch included.
     pub answer_limit: Duration,
 }
@@ -131,6 +133,7 @@ impl Default for Policy {
             report_fast: Duration::from_secs(2),
             reconnect_backoff: (Duration::from_secs(1), Duration::from_secs(120)),
             ack_limit: Duration::from_secs(30),
+            upload: None,
             answer_limit: Duration::from_secs(6),
         }
     }

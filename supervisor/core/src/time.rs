@@ -45,6 +45,14 @@ impl Wall {
         humantime::format_rfc3339_seconds(at).to_string()
     }
 
+    /// The same with milliseconds and the offset in digits, as the platform writes times: `2020-03-06T15:15:27.000+0000`.
+    #[must_use]
+    pub fn with_millis(self) -> String {
+        let at = std::time::UNIX_EPOCH + Duration::from_millis(self.0.min(LATEST));
+        let text = humantime::format_rfc3339_millis(at).to_string();
+        format!("{}+0000", text.trim_end_matches('Z'))
+    }
+
     /// How long until the next day begins in UTC; never nothing.
     #[must_use]
     pub fn until_midnight(self) -> Duration {

@@ -54,7 +54,7 @@ use self::{
     regret::{Fresh, Regretting},
 };
 use crate::{
-    event::{JobId, SaveId, SlotId, Tenure},
+    event::{JobId, SaveId, SlotId, Tenure, Turn},
     outcome::Outcome,
     record::{Owed, Wanted},
     tenure::{Death, Milestone},
@@ -81,6 +81,8 @@ pub enum Told {
     Trusted,
     /// The platform is to be asked for an offer at this moment.
     Ask(Ticks),
+    /// For the log, and for the story of the update: it went on, or ended.
+    Turn(JobId, Turn),
     /// For the log: a step was taken or a thing is awaited.
     Step(JobId, String),
     /// For the log: something is not as it should be.

@@ -47,6 +47,7 @@ impl Chatter {
             tenure,
             job: None,
             text,
+            turn: None,
         }));
     }
 }

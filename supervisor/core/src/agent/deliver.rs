@@ -2,6 +2,7 @@
 
 use super::{Agent, note};
 use crate::{
+    alink::codec::log_post,
     event::{CloudLoss, Command, Grade},
     status::Dropped,
     time::{Now, Ticks},
@@ -13,6 +14,25 @@ impl Agent {
         if self.session.is_up() {
             self.outbox.settled(self.ledger.is_durable());
             self.outbox.flush(now.ticks, now.wall.0, out);
+        }
+    }
+
+    /// What was noted since, and what waits of it, goes to the platform too, if an operator wants that.
+    pub(super) fn upload_log(&mut self, before: usize, now: Now, out: &mut Vec<Command>) {
+        for command in out.get(before..).unwrap_or_default() {
+            if let Command::Note(note) = command {
+                self.log_upload.hear(note, now);
+            }
+        }
+        if self.session.is_up()
+            && !self.stopping
+            && let Some(lines) = self.log_upload.take(now)
+        {
+            out.push(Command::Publish {
+                ticket: None,
+                topic: self.topics.log_post(),
+                payload: log_post(&self.outbox.id(), &lines),
+            });
         }
     }
 

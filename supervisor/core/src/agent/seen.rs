@@ -31,6 +31,8 @@ impl Agent {
             chatter: _,
             checkpoints,
             wishes,
+            // What the log says decides nothing.
+            log_upload: _,
         } = self;
         let rooms = (session, crew, ledger, update, mailbox, outbox, cadence);
         let rest = (

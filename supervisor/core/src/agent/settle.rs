@@ -1,9 +1,9 @@
 //! What every room does once at the end of each event, and how an update reaches what it acts on.
 
-use super::{Agent, cloud::Arrival, note, scene};
+use super::{Agent, cloud::Arrival, note, scene, turn};
 use crate::{
     cadence::Reason,
-    event::{Answered, Asker, Command, Grade, LocalFile, Reply, Request},
+    event::{Answered, Asker, Command, Grade, LocalFile, Reply, Request, Turn},
     operator::Wish,
     outbox::Report,
     plan::Verdict,
@@ -79,8 +79,8 @@ impl Agent {
                 Told::Ask(at) => self.query_at = self.query_at.map(|due| due.min(at)),
                 Told::Progress(percent) => self.outbox.progress(percent),
                 Told::Failed(owed) => {
-                    let text = format!("the update ended: {}", owed.outcome);
-                    note(out, Grade::Warning, None, Some(owed.job), text);
+                    let why = owed.outcome.to_string();
+                    turn(out, Grade::Warning, owed.job, Turn::Failed { why });
                     self.outbox.report(Report {
                         job: Some(owed.job),
                         outcome: owed.outcome,
@@ -102,6 +102,7 @@ impl Agent {
                 Told::Found(text) | Told::Regret(text) => {
                     note(out, Grade::Warning, None, None, text);
                 }
+                Told::Turn(job, it) => turn(out, Grade::Info, job, it),
                 Told::Step(job, text) => note(out, Grade::Info, None, Some(job), text),
                 Told::Trouble(job, text) => note(out, Grade::Warning, None, Some(job), text),
             }

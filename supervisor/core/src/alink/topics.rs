@@ -198,6 +198,12 @@ impl Topics {
         self.thing(&format!("event/{event}/post"))
     }
 
+    /// Up: lines of the log.
+    #[must_use]
+    pub fn log_post(&self) -> String {
+        self.thing("log/post")
+    }
+
     /// Up: the answer to an asynchronous service call.
     #[must_use]
     pub fn service_reply(&self, service: &Identifier) -> String {

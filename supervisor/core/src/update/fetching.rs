@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Fetching, Hands, Phase, Told, Update, timing::shut};
 use crate::{
-    event::{Command, JobId},
+    event::{Command, JobId, Turn},
     outcome::{FetchFault, Outcome},
     record::{Job, Ledger, Slot, Stage, Wanted},
     time::{Backoff, Now},
@@ -44,10 +44,12 @@ impl Update {
             verdict: None,
         };
         record.next_slot = record.next_slot.saturating_add(1);
-        hands.told.push(Told::Step(
-            job.id,
-            format!("version {} is to be installed", job.wanted.version),
-        ));
+        let turn = Turn::Began {
+            from: record.active.as_ref().map(|slot| slot.version.clone()),
+            to: job.wanted.version.clone(),
+            bytes: job.wanted.size(),
+        };
+        hands.told.push(Told::Turn(job.id, turn));
         record.job = Some(job);
         self.failed_until = None;
         self.phase = Phase::Opening(hands.ledger.save(hands.scene.out));
@@ -95,6 +97,9 @@ impl Update {
     pub fn fetched(&mut self, job: JobId, slot: Slot, hands: &mut Hands<'_, '_>) {
         if current(hands.ledger, job).is_some() && matches!(self.phase, Phase::Fetching(_)) {
             hands.progress(100);
+            hands.turn(Turn::Fetched {
+                version: slot.version.clone(),
+            });
             self.keep_fetched(slot, hands);
         } else {
             self.throw_away(slot.id);

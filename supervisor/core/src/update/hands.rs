@@ -4,7 +4,7 @@ use super::Told;
 use crate::{
     alink::codec::Digest,
     crew::{Crew, Scene},
-    event::{Command, FetchOrder, SlotId},
+    event::{Command, FetchOrder, SlotId, Turn},
     record::{Ledger, Slot, Stage},
     time::Jitter,
 };
@@ -80,6 +80,11 @@ impl Hands<'_, '_> {
         if job.is_some_and(|job| job.wanted.is_reported()) {
             self.told.push(Told::Progress(percent));
         }
+    }
+
+    pub(super) fn turn(&mut self, turn: Turn) {
+        let job = self.ledger.record.job.as_ref().map(|job| job.id);
+        self.told.push(Told::Turn(job.unwrap_or_default(), turn));
     }
 
     pub(super) fn step(&mut self, text: String) {

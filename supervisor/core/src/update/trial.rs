@@ -4,7 +4,7 @@ use worker_protocol::v1::Health;
 
 use super::{Committing, Hands, Phase, Proving, Told, Update};
 use crate::{
-    event::Tenure,
+    event::{Tenure, Turn},
     outcome::Outcome,
     record::{Ended, Slot},
     tenure::{Death, Milestone, Role},
@@ -34,10 +34,13 @@ impl Update {
         match milestone {
             Milestone::Active if new == Some(tenure) => {
                 let until = hands.scene.now.ticks.after(hands.scene.policy.proving);
-                hands.step(format!("version {} runs and is being proved", slot.version));
                 let now = hands.scene.now.ticks;
                 let gap = self.parting.take().map(|since| now.since(since));
                 self.gap_ms = gap.and_then(|gap| u64::try_from(gap.as_millis()).ok());
+                hands.turn(Turn::TookOver {
+                    version: slot.version.clone(),
+                    gap_ms: self.gap_ms,
+                });
                 self.phase = Phase::Proving(Proving {
                     slot: slot.clone(),
                     new: tenure,
@@ -127,7 +130,9 @@ impl Update {
     }
 
     pub(super) fn trusted(&mut self, committing: Committing, hands: &mut Hands<'_, '_>) {
-        hands.step(format!("version {} is trusted", committing.slot.version));
+        hands.turn(Turn::Trusted {
+            version: committing.slot.version.clone(),
+        });
         let record = &mut hands.ledger.record;
         let kept = committing.record.former.as_ref().map(|slot| slot.id);
         for slot in [record.former.take(), record.active.take()] {

@@ -30,8 +30,8 @@ pub use offer::{
     FileOffer, Offer, OfferFault, OfferFaultKind, OfferFrom, Source, Subject, parse_offer,
 };
 pub use outgoing::{
-    Step, Written, event_post, firmware_get, inform, progress, property_post, reply_ok,
-    reply_refused,
+    LogLine, Step, Written, event_post, firmware_get, inform, log_post, progress, property_post,
+    reply_ok, reply_refused,
 };
 pub use read::ReadFault;
 pub use reply::{Reply, parse_reply};

@@ -10,11 +10,14 @@ use super::value::{Members, Omitted, write_values};
 use super::{Id, LONGEST_PAYLOAD, named};
 use crate::alink::topics::Identifier;
 use crate::alink::version::Version;
+use crate::time::Wall;
 
 /// The longest description of a step, in characters (platform document 89307).
 const LONGEST_DESCRIPTION: usize = 128;
 /// The longest message of a refusal, in characters.
 const LONGEST_MESSAGE: usize = 256;
+/// The longest text of a line of the log, in bytes.
+const LONGEST_LOG_LINE: usize = 4096;
 /// What is kept free for everything but the values: an id of escapes only, names and braces.
 const ENVELOPE: usize = 2048;
 
@@ -109,6 +112,45 @@ pub fn event_post(id: &Id, event: &Identifier, outputs: &ValueMap, time_ms: u64)
     Written { payload, omitted }
 }
 
+/// One line of the device's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// When, in milliseconds since 1970 UTC.
+    pub at: Wall,
+    /// `ERROR`, `WARN`, `INFO` or `DEBUG`; the platform also knows `FATAL`.
+    pub level: &'static str,
+    /// Which part of the device says it, in a word.
+    pub module: &'static str,
+    /// What belongs together has the same number: the job, say.
+    pub trace: Option<String>,
+    /// What; at most 4096 bytes of it are sent (C device SDK, `aiot_logpost_api.c`).
+    pub text: String,
+}
+
+/// Posts lines of the device's log. No code of the platform's fits them, so each has 0.
+#[must_use]
+pub fn log_post(id: &Id, lines: &[LogLine]) -> Vec<u8> {
+    let mut params = b"[".to_vec();
+    for line in lines {
+        if params.len() > 1 {
+            params.push(b',');
+        }
+        let members = Members::new()
+            .text("utcTime", &line.at.with_millis())
+            .text("logLevel", line.level)
+            .text("module", line.module)
+            .text("code", "0")
+            .text("traceContext", line.trace.as_deref().unwrap_or_default())
+            .text("logContent", cut_bytes(&line.text, LONGEST_LOG_LINE));
+        params.extend(members.close());
+    }
+    params.push(b']');
+    request(id)
+        .json("params", &params)
+        .text("method", "thing.log.post")
+        .close()
+}
+
 /// Answers a request that was carried out, with its outputs.
 #[must_use]
 pub fn reply_ok(id: &Id, data: &ValueMap) -> Written {
@@ -151,6 +193,14 @@ fn with_module(members: Members, module: Option<&str>) -> Vec<u8> {
         Some(module) => members.text("module", module).close(),
         None => members.close(),
     }
+}
+
+/// The longest beginning of a text that has no more bytes.
+fn cut_bytes(text: &str, bytes: usize) -> &str {
+    let end = (0..=bytes.min(text.len()))
+        .rev()
+        .find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or(0)]
 }
 
 fn cut(text: &str, characters: usize) -> &str {
