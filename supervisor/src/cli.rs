@@ -110,6 +110,15 @@ pub(crate) enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Tell the last update in plain sentences, with times, whether a supervisor runs or not.
+    Explain {
+        /// Tell all that is recorded, not only the last update.
+        #[arg(long)]
+        all: bool,
+        /// For programs to read.
+        #[arg(long)]
+        json: bool,
+    },
     /// Show every setting and where it comes from, secrets masked.
     CheckConfig,
     /// Have the system run the supervisor, from the start of the machine on.
@@ -132,6 +141,7 @@ impl Action {
             | Self::Install { .. }
             | Self::Update { .. }
             | Self::Status { .. }
+            | Self::Explain { .. }
             | Self::CheckConfig
             | Self::Service(_) => return None,
         })

@@ -11,6 +11,7 @@ pub(crate) mod last_good;
 pub(crate) mod last_secret;
 mod limits;
 mod maintenance;
+mod observe;
 mod reading;
 mod secret;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod vouch;
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -28,7 +30,6 @@ use supervisor_core::{
     policy::{LifePolicy, Policy},
     record::{FileName, NameFault},
 };
-use tracing::level_filters::LevelFilter;
 
 use crate::drivers::store::layout::Layout;
 
@@ -36,6 +37,7 @@ use self::reading::{Form, Reading, Section};
 pub(crate) use self::{
     account::Account,
     limits::Limits,
+    observe::Log,
     reading::{Effective, Fault},
     vouch::Vouching,
 };
@@ -46,7 +48,7 @@ pub(crate) const SECRET_VARIABLE: &str = "HOTPLATE_DEVICE_SECRET";
 /// No configuration file is longer, in bytes.
 const LARGEST_FILE: u64 = 64 * 1024;
 
-const SECTIONS: [&str; 5] = ["cloud", "update", "worker", "state", "log"];
+const SECTIONS: [&str; 6] = ["cloud", "update", "worker", "state", "log", "metrics"];
 
 /// Everything the operator has decided.
 #[derive(Debug)]
@@ -63,8 +65,10 @@ pub(crate) struct Config {
     pub(crate) worker: Worker,
     /// The state folder.
     pub(crate) state: PathBuf,
-    /// The least grave line that is logged.
-    pub(crate) level: LevelFilter,
+    /// How the log is written.
+    pub(crate) log: Log,
+    /// Where the numbers for an operator's alarms can be had, if anywhere.
+    pub(crate) metrics: Option<SocketAddr>,
 }
 
 /// Where the cloud is and how to log in.
@@ -198,9 +202,9 @@ fn parse(file: &Path, place: &Path, text: String, environment: Environment<'_>) 
     policy.checkpoint_every = positive(&mut section, "checkpoint_every_s", policy.checkpoint_every);
     section.end();
 
-    let mut section = reading.section("log");
-    let level = level(&mut section);
-    section.end();
+    let log;
+    (log, policy.upload) = observe::log(&mut reading, environment);
+    let metrics = observe::metrics(&mut reading);
 
     reading.end(&SECTIONS);
     let mut faults = reading.faults;
@@ -218,7 +222,8 @@ fn parse(file: &Path, place: &Path, text: String, environment: Environment<'_>) 
             fetch,
             worker,
             state,
-            level,
+            log,
+            metrics,
         }),
         _ => Err(faults),
     };
@@ -371,16 +376,6 @@ fn worker(reading: &mut Reading<'_>, policy: &mut Policy) -> Worker {
 fn home(state: &Path) -> PathBuf {
     let whole = std::path::absolute(state).unwrap_or_else(|_| state.to_owned());
     Layout::of(&whole).home()
-}
-
-fn level(section: &mut Section<'_, '_>) -> LevelFilter {
-    let level = section.or_where(
-        "level",
-        "info".to_owned(),
-        "one of \"error\", \"warn\", \"info\", \"debug\" and \"trace\"",
-        |level| ["error", "warn", "info", "debug", "trace"].contains(&level.as_str()),
-    );
-    level.parse().unwrap_or(LevelFilter::INFO)
 }
 
 fn positive(section: &mut Section<'_, '_>, key: &'static str, default: Duration) -> Duration {

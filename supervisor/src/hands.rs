@@ -9,6 +9,7 @@ use crate::{
         cloud::Cloud,
         control::Control,
         fetch::Fetch,
+        flight::Flight,
         link::Link,
         process::Processes,
         store::Store,
@@ -26,6 +27,7 @@ pub(crate) struct Hands {
     pub(crate) processes: Processes,
     pub(crate) link: Link,
     pub(crate) control: Control,
+    pub(crate) flight: Flight,
     pub(crate) layout: Layout,
 }
 
@@ -57,7 +59,10 @@ impl Hands {
             Command::Send { tenure, message } => self.link.send(tenure, message),
             Command::HangUp { tenure } => self.link.hang_up(tenure),
             Command::Answer { asker, reply } => self.control.answer(asker, reply),
-            Command::Note(note) => log::note(&note),
+            Command::Note(note) => {
+                self.flight.note(&note);
+                log::note(&note);
+            }
             Command::Exit => return ControlFlow::Break(()),
         }
         ControlFlow::Continue(())

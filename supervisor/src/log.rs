@@ -1,13 +1,11 @@
-//! The log: one line per decision, on standard error, with tenure and job as fields.
+//! The log: one line per decision, on standard error, with tenure and job as fields, in one of the forms of the module `line`.
 //!
 //! This is a subscriber of our own: a level, a time, a text and its fields are all there is. It knows no filters by name and no
 //! spans, and never makes anybody wait longer than standard error does.
 
-#[cfg(any(windows, test))]
-mod kept;
+mod line;
 
 use std::{
-    fmt::{self, Write as _},
     io::{self, IsTerminal, Write},
     time::SystemTime,
 };
@@ -16,17 +14,22 @@ use std::{
 use std::sync::{Mutex, PoisonError};
 
 use supervisor_core::event::{Grade, Note};
-use tracing::{
-    Event, Level, Metadata, Subscriber,
-    field::{Field, Visit},
-    level_filters::LevelFilter,
-    span,
-};
+use tracing::{Event, Metadata, Subscriber, level_filters::LevelFilter, span};
+
+pub(crate) use self::line::Form;
+use self::line::Parts;
+#[cfg(windows)]
+use crate::kept::Kept;
+
+/// How long the log file of a service of Windows, and the one before it, may each become, in bytes.
+#[cfg(windows)]
+const FULL: u64 = 1024 * 1024;
 
 /// From now on lines are written; colours only on a terminal.
-pub(crate) fn start(level: LevelFilter) {
+pub(crate) fn start(level: LevelFilter, form: Form) {
     begin(Log {
         level,
+        form,
         colours: io::stderr().is_terminal(),
         #[cfg(windows)]
         file: None,
@@ -35,11 +38,12 @@ pub(crate) fn start(level: LevelFilter) {
 
 /// The same, but into a file: nobody reads the standard error of a service of Windows.
 #[cfg(windows)]
-pub(crate) fn start_into(level: LevelFilter, file: std::path::PathBuf) {
+pub(crate) fn start_into(level: LevelFilter, form: Form, file: std::path::PathBuf) {
     begin(Log {
         level,
+        form,
         colours: false,
-        file: Some(Mutex::new(kept::Kept::at(file))),
+        file: Some(Mutex::new(Kept::at(file, FULL))),
     });
 }
 
@@ -64,30 +68,10 @@ pub(crate) fn note(note: &Note) {
 
 struct Log {
     level: LevelFilter,
+    form: Form,
     colours: bool,
     #[cfg(windows)]
-    file: Option<Mutex<kept::Kept>>,
-}
-
-impl Log {
-    fn line(&self, level: Level, parts: &Parts) -> String {
-        let (name, colour) = match level {
-            Level::ERROR => ("ERROR", 31),
-            Level::WARN => ("WARN", 33),
-            Level::INFO => ("INFO", 32),
-            Level::DEBUG => ("DEBUG", 34),
-            _ => ("TRACE", 35),
-        };
-        let time = humantime::format_rfc3339_millis(SystemTime::now());
-        let Parts { text, fields } = parts;
-        if self.colours {
-            format!(
-                "\x1b[2m{time}\x1b[0m \x1b[{colour}m{name:5}\x1b[0m {text}\x1b[2m{fields}\x1b[0m\n"
-            )
-        } else {
-            format!("{time} {name:5} {text}{fields}\n")
-        }
-    }
+    file: Option<Mutex<Kept>>,
 }
 
 impl Subscriber for Log {
@@ -102,7 +86,8 @@ impl Subscriber for Log {
     fn event(&self, event: &Event<'_>) {
         let mut parts = Parts::default();
         event.record(&mut parts);
-        let line = self.line(*event.metadata().level(), &parts);
+        let level = *event.metadata().level();
+        let line = parts.line(self.form, level, SystemTime::now(), self.colours);
         #[cfg(windows)]
         if let Some(file) = &self.file {
             return file
@@ -128,34 +113,6 @@ impl Subscriber for Log {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// A line's text, and its fields behind it.
-#[derive(Default)]
-struct Parts {
-    text: String,
-    fields: String,
-}
-
-impl Visit for Parts {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "message" {
-            self.text.push_str(value);
-        } else if value.contains(char::is_whitespace) {
-            self.record_debug(field, &value);
-        } else {
-            self.record_debug(field, &format_args!("{value}"));
-        }
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Writing into a text in memory cannot fail.
-        let _ = if field.name() == "message" {
-            write!(self.text, "{value:?}")
-        } else {
-            write!(self.fields, " {}={value:?}", field.name())
-        };
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
@@ -173,7 +130,8 @@ mod tests {
         fn event(&self, event: &Event<'_>) {
             let mut parts = Parts::default();
             event.record(&mut parts);
-            let line = self.0.line(*event.metadata().level(), &parts);
+            let level = *event.metadata().level();
+            let line = parts.line(self.0.form, level, SystemTime::now(), self.0.colours);
             self.1.lock().unwrap().push(line);
         }
 
@@ -195,6 +153,7 @@ mod tests {
         let lines = Arc::default();
         let log = Log {
             level: LevelFilter::INFO,
+            form: Form::Human,
             colours: false,
             #[cfg(windows)]
             file: None,

@@ -7,10 +7,14 @@ mod cli;
 mod config;
 mod drivers;
 mod exit;
+mod explain;
 mod failure;
+mod flight;
 mod hands;
 mod install;
+mod kept;
 mod log;
+mod metrics;
 mod reactor;
 mod run;
 mod service;
@@ -33,6 +37,7 @@ use crate::{
         store::layout::Layout,
     },
     exit::Exit,
+    explain::Story,
     failure::{Failure, told, unexpected, unopened, unserved},
     install::InstallError,
     run::{Start, on_runtime, run},
@@ -80,6 +85,7 @@ fn carry_out(action: Action, file: &Path, loaded: Loaded, start: Start) -> Exit 
     }
     match (&action, &loaded.state) {
         (Action::Status { json }, Some(state)) => return told(on_runtime(status(state, *json))),
+        (Action::Explain { all, json }, Some(state)) => return told(explain(state, *all, *json)),
         (
             Action::Update {
                 file: Some(file),
@@ -140,6 +146,7 @@ fn carry_out(action: Action, file: &Path, loaded: Loaded, start: Start) -> Exit 
         Action::Install { file, version } => install(&config, &file, version),
         // Where the file says where the state folder is, they were answered above.
         Action::Status { .. }
+        | Action::Explain { .. }
         | Action::Update { .. }
         | Action::Pause { .. }
         | Action::Resume { .. }
@@ -148,7 +155,7 @@ fn carry_out(action: Action, file: &Path, loaded: Loaded, start: Start) -> Exit 
         | Action::Release { .. }
         | Action::Service(_) => Ok(()),
         Action::Run => {
-            log::start(config.level);
+            log::start(config.log.level, config.log.form);
             if !config.fetch.vouching.require_signature {
                 tracing::warn!("{}", show::UNSIGNED);
             }
@@ -178,6 +185,30 @@ fn install(
         "version {} is installed as slot {} and active\n",
         slot.version, slot.id.0
     ));
+    Ok(())
+}
+
+/// Tells the last update, or all that is recorded.
+fn explain(state: &Path, all: bool, json: bool) -> Result<(), Failure> {
+    let layout = Layout::of(state);
+    let lines = flight::read(&layout).map_err(|why| Failure {
+        exit: Exit::Unexpected,
+        text: format!(
+            "`{}` cannot be read: {why}; ask as the user the supervisor runs as",
+            layout.flight().display()
+        ),
+    })?;
+    let story = if all {
+        Story::all(&lines)
+    } else {
+        Story::last(&lines)
+    };
+    if json {
+        let value = serde_json::to_value(&story).expect("a story has only text keys");
+        say(&format!("{value}\n"));
+    } else {
+        say(&story.text());
+    }
     Ok(())
 }
 

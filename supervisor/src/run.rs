@@ -18,8 +18,10 @@ use crate::{
         cloud::Cloud,
         control::Control,
         fetch::Fetch,
+        flight::Flight,
         host,
         link::Link,
+        metrics,
         notify::Notify,
         process::{Processes, orphans, pidfile::PidFiles},
         rights,
@@ -81,9 +83,11 @@ pub(crate) fn serve(loaded: Loaded, start: Start, asked: mpsc::Receiver<()>) -> 
     if let Some(state) = &loaded.state {
         // What is wrong with the folder is told when it is opened.
         let _ = std::fs::create_dir_all(state);
-        let level = loaded.config.as_ref().map(|config| config.level);
-        let level = level.unwrap_or(tracing::level_filters::LevelFilter::INFO);
-        log::start_into(level, Layout::of(state).log());
+        let (level, form) = match &loaded.config {
+            Ok(config) => (config.log.level, config.log.form),
+            Err(_) => (tracing::level_filters::LevelFilter::INFO, log::Form::Human),
+        };
+        log::start_into(level, form, Layout::of(state).log());
     }
     let config = match loaded.config {
         Ok(config) => config,
@@ -143,6 +147,9 @@ pub(crate) async fn run(
     });
     let link = Link::listen(&layout.link(), heartbeat, guest, events.clone());
     let control = Control::listen(&layout, fallen_back, events.clone());
+    if let Some(address) = config.metrics {
+        metrics::listen(address, control.desk());
+    }
     let wishes = match asked {
         Some(asked) => asked,
         None => wishes().map_err(|why| unexpected(&why))?,
@@ -174,6 +181,7 @@ pub(crate) async fn run(
         store: Store::start(state, events),
         link,
         control,
+        flight: Flight::start(&layout, clock),
         layout,
     };
     keep_configuration(start);
@@ -191,6 +199,7 @@ pub(crate) async fn run(
     match ended {
         Ended::InOrder => {
             hands.cloud.end().await;
+            hands.flight.end().await;
             pids.clear();
             Ok(())
         }

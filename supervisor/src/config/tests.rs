@@ -1,3 +1,4 @@
+mod observe;
 mod vouching;
 mod windows;
 
@@ -58,8 +59,8 @@ impl Case {
     fn load_as_is(&self, text: &str) -> Loaded {
         self.write("hotplate.toml", text, 0o600);
         load(&self.file(), &|name| {
-            assert_eq!(name, SECRET_VARIABLE);
-            self.environment.map(str::to_owned)
+            let secret = || self.environment.map(str::to_owned);
+            (name == SECRET_VARIABLE).then(secret).flatten()
         })
     }
 
@@ -101,7 +102,9 @@ fn five_settings_are_enough_and_the_rest_are_the_brains_own_defaults() {
     assert_eq!(config.cloud.trust, Some(Trust::System));
     assert_eq!(config.fetch.trust, Trust::System);
     assert_eq!(config.state, case.folder.path().join("state"));
-    assert_eq!(config.level, LevelFilter::INFO);
+    assert_eq!(config.log.level, tracing::level_filters::LevelFilter::INFO);
+    assert_eq!(config.log.form, crate::log::Form::Human);
+    assert_eq!((config.policy.upload, config.metrics), (None, None));
     assert!(
         config
             .cloud

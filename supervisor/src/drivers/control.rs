@@ -94,8 +94,9 @@ pub(crate) struct Control {
     layout: Layout,
 }
 
+/// Where questions are put to the brain.
 #[derive(Debug, Clone)]
-struct Desk {
+pub(crate) struct Desk {
     shared: Arc<Mutex<Shared>>,
     events: Events,
 }
@@ -126,6 +127,11 @@ impl Control {
             desk,
             layout: layout.clone(),
         }
+    }
+
+    /// Where others in this process may ask.
+    pub(crate) fn desk(&self) -> Desk {
+        self.desk.clone()
     }
 
     /// Answers somebody; one who no longer waits is forgotten.
@@ -213,7 +219,8 @@ impl Desk {
         .await;
     }
 
-    async fn ask(&self, request: Request) -> Answer {
+    /// Puts a question, and waits for the answer for at most a second.
+    pub(crate) async fn ask(&self, request: Request) -> Answer {
         let (waiting, answer) = oneshot::channel();
         let asker = {
             let mut shared = self.shared();

@@ -108,6 +108,11 @@ impl Layout {
         self.root.join("budget")
     }
 
+    /// What the brain noted, for `explain`.
+    pub(crate) fn flight(&self) -> PathBuf {
+        self.root.join("flight.log")
+    }
+
     /// Where the socket for workers is.
     pub(crate) fn link(&self) -> PathBuf {
         self.run().join("link")

@@ -74,6 +74,8 @@ mod surroundings;
 #[cfg(test)]
 mod switch;
 #[cfg(test)]
+mod telling;
+#[cfg(test)]
 mod telltale;
 #[cfg(test)]
 mod windows_service;

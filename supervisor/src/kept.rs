@@ -1,27 +1,27 @@
-//! A log in a file of bounded size: when it is full it becomes the old one, and a new one begins.
+//! Lines in a file of bounded size: when it is full it becomes the old one, and a new one begins.
 
 use std::{
     fs::{self, File, OpenOptions},
     io::Write as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
-
-/// No file is longer, in bytes, but for its last line; there are two of them.
-const FULL: u64 = 1024 * 1024;
 
 /// The file that is written to.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     path: PathBuf,
+    /// No file is longer, in bytes, but for its last line; there are two of them.
+    full: u64,
     file: Option<File>,
     length: u64,
 }
 
 impl Kept {
     /// Behind what an earlier life has written there.
-    pub(super) fn at(path: PathBuf) -> Self {
+    pub(crate) fn at(path: PathBuf, full: u64) -> Self {
         let mut kept = Self {
             path,
+            full,
             file: None,
             length: 0,
         };
@@ -37,12 +37,12 @@ impl Kept {
     }
 
     /// A line that cannot be written is no reason to stop, and the next one may go well.
-    pub(super) fn write(&mut self, line: &str) {
-        if self.length >= FULL || self.file.is_none() {
+    pub(crate) fn write(&mut self, line: &str) {
+        if self.length >= self.full || self.file.is_none() {
             // Closed first: an open file keeps its name on Windows.
             self.file = None;
-            if self.length >= FULL {
-                let _ = fs::rename(&self.path, self.path.with_extension("old.log"));
+            if self.length >= self.full {
+                let _ = fs::rename(&self.path, old(&self.path));
             }
             self.open();
         }
@@ -54,16 +54,23 @@ impl Kept {
     }
 }
 
+/// What a full file is called when the next one has begun.
+pub(crate) fn old(path: &Path) -> PathBuf {
+    path.with_extension("old.log")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const FULL: u64 = 1024 * 1024;
 
     #[test]
     fn a_full_log_becomes_the_old_one_and_what_was_there_before_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("supervisor.log");
-        Kept::at(path.clone()).write("first\n");
-        let mut kept = Kept::at(path.clone());
+        Kept::at(path.clone(), FULL).write("first\n");
+        let mut kept = Kept::at(path.clone(), FULL);
         kept.write("second\n");
         assert_eq!(fs::read_to_string(&path).unwrap(), "first\nsecond\n");
         let line = format!("{}\n", "x".repeat(64 * 1024 - 1));
