@@ -2,19 +2,22 @@
 //!
 //! An oven is heating with a timer running. It is upgraded from 1.0.0 to 1.0.7 while it heats; then it gets 1.0.8, which dies on its trial
 //! and is taken back. What happened is judged afterwards from the platform's side (`promises`), by what arrived there and when. With
-//! `--check` the story ends there; without, everything stays up for playing until Ctrl-C.
+//! `--check` the story ends there; without, everything stays up for playing until Ctrl-C. The platform's console is there before anything is
+//! built, so that all of it can be watched in a browser.
 
-mod images;
+pub(crate) mod gap;
+pub(crate) mod images;
 mod promises;
 mod story;
 
-use std::{path::Path, time::Instant};
+use std::time::{Duration, Instant};
 
 use crate::{
     paint,
-    stage::{Stage, StageError},
+    stage::{self, Stage, StageError},
     workspace::Workspace,
 };
+use images::Toys;
 
 /// How to tell the story.
 #[derive(Debug, clap::Args)]
@@ -77,17 +80,22 @@ pub(crate) fn demo(args: &Args) -> Result<bool, crate::Error> {
 }
 
 fn tell(args: &Args, workspace: &Workspace, begun: Instant) -> Result<bool, DemoError> {
+    let platform = stage::platform(args.http_port)?;
+    let api = platform.http_address();
+    println!(
+        "  watch it in a browser: {}\n",
+        paint::bold(&format!("http://{api}/"))
+    );
     let images = images::build(workspace, !args.check)?;
     done(
         "built",
         "supervisor, worker 1.0.0, 1.0.7, and 1.0.8, which is bad",
         begun,
     );
-    let stage = Stage::set(&images.plan(args.http_port))?;
-    let api = stage.emulator().http_address();
+    let stage = Stage::set_with(platform, &images.plan(args.http_port))?;
     done(
         "platform",
-        &format!("http://{api}/api, MQTT over TLS on {}", stage.broker()),
+        &format!("http://{api}/, MQTT over TLS on {}", stage.broker()),
         begun,
     );
     let story = story::tell(&stage, &images, begun)?;
@@ -110,8 +118,8 @@ fn tell(args: &Args, workspace: &Workspace, begun: Instant) -> Result<bool, Demo
     if !all {
         println!("\nthe supervisor's log:\n{}", stage.log());
     }
-    if let Some(further) = &images.further {
-        play(&stage, further);
+    if let Some(toys) = &images.toys {
+        play(&stage, toys)?;
     }
     let mark = if all {
         paint::green("✓")
@@ -138,15 +146,28 @@ fn done(what: &str, text: &str, begun: Instant) {
     );
 }
 
+/// How long one look for the end of an update may take before the next one; nothing is missed in between.
+const LOOK: Duration = Duration::from_secs(600);
+
 /// Leaves everything up until Ctrl-C.
-fn play(stage: &Stage, further: &Path) {
+fn play(stage: &Stage, toys: &Toys) -> Result<(), DemoError> {
+    let http = stage.emulator().http_address();
     let device = format!(
-        "http://{}/api/devices/{}/{}",
-        stage.emulator().http_address(),
+        "http://{http}/api/devices/{}/{}",
         stage.device().product_key,
         stage.device().device_name
     );
-    println!("\nIt all stays up for playing. For example, from another terminal:");
+    let mut versions = Vec::new();
+    for (version, image) in &toys.ready {
+        images::publish(stage, version, image)?;
+        let name = image.file_stem().unwrap_or_default().to_string_lossy();
+        versions.push(format!("{version} ({name})"));
+    }
+    println!(
+        "\nIt all stays up for playing. In the console at http://{http}/ these wait to be chosen, signed:"
+    );
+    println!("  {}", versions.join(", "));
+    println!("\nOr from another terminal, for example:");
     println!(
         "  {} --config {} status",
         stage.program().display(),
@@ -155,23 +176,52 @@ fn play(stage: &Stage, further: &Path) {
     println!("  curl {device}");
     println!("  curl -X POST {device}/services/set_temperature -d '{{\"temperature\":200}}'");
     let version = images::FURTHER;
+    let further = toys.further.display();
     println!(
         "\nThe oven refuses what its publisher has not signed. So sign one more version, and give it that:"
     );
     println!(
-        "  cargo xtask sign image {} --key {} --version {version}",
-        further.display(),
+        "  cargo xtask sign image {further} --key {} --version {version}",
         stage.key().display()
     );
     println!(
-        "  cargo xtask ota --https --emulator http://{} --device {}/{} --version {version} --file {}",
-        stage.emulator().http_address(),
+        "  cargo xtask ota --https --emulator http://{http} --device {}/{} --version {version} --file {further}",
         stage.device().product_key,
         stage.device().device_name,
-        further.display()
     );
     println!("\nCtrl-C ends it.");
-    if let Err(error) = stage.emulator().block_on(tokio::signal::ctrl_c()) {
-        eprintln!("Ctrl-C cannot be awaited: {error}");
+    stage.emulator().block_on(async {
+        tokio::select! {
+            ended = tokio::signal::ctrl_c() => if let Err(error) = ended {
+                eprintln!("Ctrl-C cannot be awaited: {error}");
+            },
+            () = mark_gaps(stage) => {}
+        }
+    });
+    Ok(())
+}
+
+/// Marks the gap of every update that succeeds while somebody plays.
+async fn mark_gaps(stage: &Stage) {
+    let succeeded = |state: &cloud_emulator::DeviceState| {
+        let good =
+            |task: &&cloud_emulator::TaskView| task.state == cloud_emulator::TaskState::Succeeded;
+        state.tasks.iter().filter(good).count()
+    };
+    let before = stage.emulator().device_state(stage.device());
+    let mut known = before.as_ref().map_or(0, succeeded);
+    loop {
+        let further = stage.emulator().wait_until(
+            stage.device(),
+            LOOK,
+            "the next update that succeeds",
+            |state| succeeded(state) > known,
+        );
+        if let Ok(state) = further.await {
+            known = succeeded(&state);
+            if let Err(error) = gap::mark(stage) {
+                eprintln!("the gap cannot be marked: {}", crate::run::chain(&error));
+            }
+        }
     }
 }

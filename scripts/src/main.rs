@@ -6,6 +6,7 @@
 mod arm64;
 mod bench;
 mod check;
+mod console;
 mod crash_sweep;
 mod cross;
 mod demo;
@@ -50,6 +51,8 @@ enum What {
     Bench(bench::Args),
     /// The whole story: an oven upgrades itself while it heats, and a bad build is taken back
     Demo(demo::Args),
+    /// The emulator's console in a real browser: what it shows, what it does, how it looks
+    Console(console::Args),
     /// Packages for people: a `.deb`, a `.tar.gz`, a `.zip`
     Package(package::Args),
     /// Give a device a new version
@@ -134,6 +137,7 @@ fn main() -> ExitCode {
         What::Check(args) => check::check(&args),
         What::CrashSweep(args) => crash_sweep::crash_sweep(&args),
         What::Bench(args) => bench::bench(&args),
+        What::Console(args) => console::console(&args),
         What::Demo(args) => demo::demo(&args),
         What::Ota(args) => ota::ota(&args),
         What::Package(args) => package::package(&args),

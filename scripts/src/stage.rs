@@ -93,6 +93,17 @@ impl Plan {
     }
 }
 
+/// The platform by itself, before there is anything to play; its HTTP API on this port, or on a free one if that is 0.
+///
+/// # Errors
+/// When it cannot listen.
+pub(crate) fn platform(http_port: u16) -> Result<Emulator, StageError> {
+    Ok(Emulator::start(Options {
+        api_port: http_port,
+        ..Options::with_tls()
+    })?)
+}
+
 /// Builds the release programs, the worker as this version.
 ///
 /// # Errors
@@ -132,14 +143,18 @@ impl Stage {
     /// # Errors
     /// When they cannot be started, or brought to work.
     pub(crate) fn set(plan: &Plan) -> Result<Self, StageError> {
+        Self::set_with(platform(plan.http_port)?, plan)
+    }
+
+    /// The same with a platform that is there already.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn set_with(emulator: Emulator, plan: &Plan) -> Result<Self, StageError> {
         let place = plan.place.clone().unwrap_or_else(std::env::temp_dir);
         let folder = tempfile::tempdir_in(&place).map_err(|source| StageError::Prepare {
             what: place,
             source,
-        })?;
-        let emulator = Emulator::start(Options {
-            api_port: plan.http_port,
-            ..Options::with_tls()
         })?;
         let device = DeviceId::new("a1Sample001", "oven001");
         emulator.add_device(&device, SECRET);

@@ -104,6 +104,27 @@ impl Steps {
         }
     }
 
+    /// Runs a step that yields something the next ones need, with a few words about it.
+    pub(crate) fn got<T>(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce() -> Result<(T, String), Failure>,
+    ) -> Option<T> {
+        let mut got = None;
+        self.step(name, || {
+            let (thing, note) = work()?;
+            got = Some(thing);
+            Ok(Held::with(note))
+        });
+        got
+    }
+
+    /// Tells whether every step so far holds.
+    #[must_use]
+    pub(crate) fn all_hold(&self) -> bool {
+        self.failed.is_empty()
+    }
+
     /// Prints the closing line and tells whether every step held.
     #[must_use]
     pub(crate) fn finish(self, what: &str) -> bool {

@@ -5,10 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cloud_emulator::{DeviceState, Package, Rollout, RrpcForm, SignMethod, TaskState};
+use cloud_emulator::{DeviceState, Rollout, RrpcForm, TaskState};
 use serde_json::json;
 
-use super::{DemoError, done, images::Images};
+use super::{
+    DemoError, done, gap,
+    images::{self, Images},
+};
 use crate::{paint, stage::Stage};
 
 /// How long any one step may take.
@@ -51,7 +54,7 @@ pub(super) fn tell(stage: &Stage, images: &Images, begun: Instant) -> Result<Sto
 
     let upgraded = upgrade(stage, "1.0.7", &images.good)?;
     let upgraded_at = stage.emulator().journal_position();
-    let gap_ms = stage.status()?["last_gap_ms"].as_u64();
+    let gap_ms = gap::mark(stage)?;
     let gap = gap_ms.map_or_else(String::new, |gap| format!("{gap} ms without a worker; "));
     done(
         "upgraded",
@@ -80,12 +83,7 @@ pub(super) fn tell(stage: &Stage, images: &Images, begun: Instant) -> Result<Sto
 /// Gives the oven a version and watches until the platform's task has ended, well or badly.
 fn upgrade(stage: &Stage, version: &'static str, image: &Path) -> Result<DeviceState, DemoError> {
     let emulator = stage.emulator();
-    let package = Package::from_path(version, image)
-        .sign_method(SignMethod::Sha256)
-        .signed(stage.publisher(), env!("HOTPLATE_TARGET"));
-    let firmware = emulator
-        .add_firmware(package)
-        .map_err(|error| DemoError::Upload(version, error))?;
+    let firmware = images::publish(stage, version, image)?;
     let rollout = Rollout {
         transport: cloud_emulator::Transport::Https,
         ..Rollout::new(firmware.id, stage.device())

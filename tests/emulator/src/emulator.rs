@@ -323,6 +323,14 @@ impl Emulator {
         self.0.shared.look(|world| world.journal.last())
     }
 
+    /// Writes into the journal what was seen elsewhere, at a time in ms since 1970 (now, if `None`), such as a gap that the device
+    /// has measured itself; the console shows it beside its curves. False if there is no such device.
+    pub fn mark(&self, device: &DeviceId, at: Option<u64>, text: &str) -> bool {
+        self.0
+            .shared
+            .act(|world, now| world.mark(now, device, at, text.to_owned()))
+    }
+
     /// Sets a fault, in place of one of the same name.
     pub fn fault(&self, fault: Fault) {
         self.0.shared.act(|world, _| world.faults.set(fault));

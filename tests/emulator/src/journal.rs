@@ -136,6 +136,13 @@ pub enum What {
         /// Which one.
         fault: FaultName,
     },
+    /// Something that was seen elsewhere and belongs beside what is seen here, such as what a device measured of itself.
+    Mark {
+        /// A few words.
+        text: String,
+        /// When it was, in milliseconds since 1970.
+        at: u64,
+    },
     /// Something worth knowing that is none of the above, such as a message nobody can read.
     Note {
         /// One line.
@@ -273,6 +280,11 @@ impl Journal {
     /// The newest number given out; 0 before the first entry.
     pub(crate) fn last(&self) -> u64 {
         self.next - 1
+    }
+
+    /// The oldest number that is kept; one above the newest if none is.
+    pub(crate) fn oldest(&self) -> u64 {
+        self.entries.front().map_or(self.next, |entry| entry.seq)
     }
 
     /// What is kept and newer than `after`, oldest first.

@@ -31,6 +31,7 @@ mod calls;
 mod door;
 mod download;
 mod emulator;
+mod fault_kinds;
 mod faults;
 mod firmware;
 mod journal;

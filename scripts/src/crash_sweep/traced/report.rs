@@ -213,7 +213,7 @@ impl Report {
 
 /// What broke which law, where it happened, and the end of the log.
 pub(super) fn found(history: &History) -> String {
-    facts(history) + &log(history)
+    facts(history) + log(history).as_str()
 }
 
 fn facts(history: &History) -> String {

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -13,7 +13,9 @@ use crate::platform::World;
 
 /// The routes below one device's path.
 pub(super) fn routes() -> Router<Api> {
-    Router::new().route("/", get(state).patch(enable).put(add))
+    Router::new()
+        .route("/", get(state).patch(enable).put(add))
+        .route("/marks", post(mark))
 }
 
 pub(super) async fn list(State(api): State<Api>) -> Answered {
@@ -54,6 +56,34 @@ async fn enable(State(api): State<Api>, path: At, body: Bytes) -> Answered {
         return Err(Failed::missing("device"));
     }
     ok(json!({"enabled": enabled}))
+}
+
+/// The longest text of a mark, in characters: it stands beside a curve.
+const LONGEST_MARK: usize = 80;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewMark {
+    text: String,
+    /// In ms since 1970; now if absent.
+    #[serde(default)]
+    at: Option<u64>,
+}
+
+async fn mark(State(api): State<Api>, path: At, body: Bytes) -> Answered {
+    let new: NewMark = json_body(&body)?;
+    if new.text.is_empty() || new.text.chars().count() > LONGEST_MARK {
+        let why = format!("the `text` of a mark has 1 to {LONGEST_MARK} characters");
+        return Err(Failed::bad(why));
+    }
+    let id = device_of(path);
+    let marked = api
+        .shared
+        .act(|world, now| world.mark(now, &id, new.at, new.text));
+    if !marked {
+        return Err(Failed::missing("device"));
+    }
+    ok(json!({"marked": true}))
 }
 
 async fn state(State(api): State<Api>, path: At, Query(condition): Query<Condition>) -> Answered {

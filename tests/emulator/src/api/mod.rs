@@ -1,9 +1,13 @@
 //! The HTTP API: everything the library can do, for programs in other languages and for people with curl.
 //!
-//! JSON in and out. An error is `{"error": "..."}` and names the thing. The root path is left free for a web console.
+//! JSON in and out. An error is `{"error": "..."}` and names the thing. At the root lies the console, a page for people that uses
+//! nothing but this API. Who may ask is said in `guard`.
 
 mod calls;
+mod console;
 mod devices;
+mod events;
+mod guard;
 mod updates;
 mod watch;
 
@@ -16,16 +20,18 @@ use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::calls::CallError;
 use crate::firmware::PackageError;
 use crate::login::DeviceId;
 use crate::platform::rollout::JobError;
 use crate::platform::{Links, World};
+use crate::random::Random;
 use crate::shared::Shared;
 
 /// The largest body of a request other than an upload, in bytes.
@@ -55,24 +61,37 @@ impl Index {
 struct Api {
     shared: Arc<Shared>,
     index: Index,
+    /// Tells this run of the emulator from those before it, whose journals had other entries under the same numbers.
+    run: String,
+    /// Places for those who follow the events.
+    followers: Arc<Semaphore>,
 }
 
 /// Serves the API on a listener until the task is ended.
 pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, index: Index) {
     let device = devices::routes().merge(calls::routes());
+    let state = Api {
+        shared,
+        index,
+        run: Random::unseeded().hex(8),
+        followers: Arc::new(Semaphore::new(events::MOST_FOLLOWERS)),
+    };
     let api = Router::new()
         .route("/", get(index_of))
         .route("/products/{product}", put(product_add))
         .route("/products/{product}/config", put(config_set))
         .route("/devices", get(devices::list))
+        .route("/events", get(events::follow))
         .nest("/devices/{product}/{device}", device)
         .merge(updates::routes())
         .merge(watch::routes())
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .with_state(Api { shared, index });
+        .layer(DefaultBodyLimit::max(LARGEST_BODY));
     let router = Router::new()
         .nest("/api", api)
-        .fallback(|| async { Failed::missing("path") });
+        .merge(console::routes())
+        .fallback(|| async { Failed::missing("path") })
+        .layer(middleware::from_fn(guard::guard))
+        .with_state(state);
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!(%error, "the HTTP API has ended");
     }

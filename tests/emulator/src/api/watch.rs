@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answered, Api, Failed, json_body, ok, wait};
+use crate::fault_kinds;
 use crate::faults::{Fault, FaultName, UnknownFault};
 use crate::platform::World;
 use crate::topics;
@@ -18,6 +19,7 @@ pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/journal", get(journal))
         .route("/faults", get(faults).post(fault_set))
+        .route("/faults/kinds", get(kinds))
         .route("/faults/{name}", delete(fault_clear))
 }
 
@@ -72,6 +74,10 @@ async fn journal(State(api): State<Api>, Query(reading): Query<Reading>) -> Answ
 
 async fn faults(State(api): State<Api>) -> Answered {
     ok(api.shared.look(|world| world.faults.states()))
+}
+
+async fn kinds() -> Answered {
+    ok(fault_kinds::all().collect::<Vec<_>>())
 }
 
 async fn fault_set(State(api): State<Api>, body: Bytes) -> Answered {

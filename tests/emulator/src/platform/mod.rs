@@ -184,6 +184,22 @@ impl World {
         })
     }
 
+    /// Writes down what was seen elsewhere. False if there is no such device.
+    pub(crate) fn mark(
+        &mut self,
+        now: Millis,
+        id: &DeviceId,
+        at: Option<Millis>,
+        text: String,
+    ) -> bool {
+        let known = self.devices.contains_key(id);
+        if known {
+            let at = at.unwrap_or(now);
+            self.journal.write(now, Some(id), What::Mark { text, at });
+        }
+        known
+    }
+
     /// Publishes to a device, and writes down what became of it.
     pub(crate) fn publish(
         &mut self,

@@ -277,7 +277,7 @@ async fn errors_name_the_thing() {
             404,
             "a1Sample001",
         ),
-        ("GET", "/", Value::Null, 404, "path"),
+        ("GET", "/no/such", Value::Null, 404, "path"),
     ] {
         let got = ask(&emulator, method, path, body).await;
         let error = got.json()["error"].as_str().unwrap_or_default().to_owned();

@@ -8,6 +8,7 @@
 mod api;
 mod calls;
 mod client;
+mod console;
 mod downloads;
 mod faults;
 mod login;
