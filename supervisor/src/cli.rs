@@ -1,22 +1,45 @@
-//! The command line.
+//! The command line: every word that can be said to the program, and what its help says.
+//!
+//! What is given on it is parsed by the types of the module `given` beside this one, and nothing else is named here: `cargo xtask completions`
+//! reads this very file for the manual and for what shells complete, and has types of its own in their place.
+
+#[path = "cli/examples.rs"]
+mod examples;
+#[path = "cli/service.rs"]
+mod service;
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
-use supervisor_core::{alink::version::Version, event::Request};
+use clap::{Args, Parser, Subcommand};
 
-use crate::service::Service;
+pub(crate) use self::service::{Deed, Service, System};
+use super::given::{Version, version};
+
+/// The configuration that is meant where none is named.
+pub(crate) const DEFAULT: &str = "hotplate.toml";
+
+/// The exit codes with their meanings, as the help, the manual and the README have them.
+pub(crate) const EXIT_CODES: [(u8, &str); 5] = [
+    (0, "done; of `doctor`: all is well"),
+    (
+        1,
+        "something unexpected, no supervisor runs, what was wished could not be done, or `doctor` found a fault",
+    ),
+    (2, "wrong usage or configuration"),
+    (3, "damaged state"),
+    (4, "another supervisor runs on the same state folder"),
+];
 
 /// Keeps a device's worker running and upgrades it over the air.
 #[derive(Debug, Parser)]
-#[command(name = "supervisor", version, disable_help_subcommand = true)]
+#[command(name = "supervisor", version, disable_help_subcommand = true, after_help = examples::top())]
 pub(crate) struct Cli {
     /// The configuration file.
     #[arg(
         long,
         global = true,
         value_name = "PATH",
-        default_value = "hotplate.toml"
+        default_value = DEFAULT
     )]
     pub(crate) config: PathBuf,
     /// What to do.
@@ -27,27 +50,46 @@ pub(crate) struct Cli {
 /// What can be asked of the program.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
+    /// Write a configuration and the device's secret, by a few questions.
+    #[command(after_help = examples::INIT)]
+    Init(Init),
+    /// Look at everything a device needs, and say what is wrong and what to do about it.
+    ///
+    /// Nothing is changed on the device. While a supervisor runs, its own word is taken for the login, as a second one with the same
+    /// identity would throw it out. Ends with 1 if something failed.
+    #[command(after_help = examples::DOCTOR)]
+    Doctor {
+        /// For programs to read.
+        #[arg(long)]
+        json: bool,
+    },
     /// Run the worker and stay with it.
+    #[command(after_help = examples::RUN)]
     Run,
     /// Make a program file the active worker, while no supervisor runs.
+    #[command(after_help = examples::INSTALL)]
     Install {
         /// The worker's program.
         file: PathBuf,
         /// The version it is.
-        #[arg(long, value_name = "VERSION")]
+        #[arg(long, value_name = "VERSION", value_parser = version)]
         version: Version,
+        /// For programs to read.
+        #[arg(long)]
+        json: bool,
     },
     /// Have the running supervisor upgrade the worker from a file, for example on a USB stick.
     ///
     /// It goes the same way as an update from the cloud: verified, on trial, and taken back if it is bad. The publisher's signature is
     /// looked for beside the file, with `.minisig` behind its name. With `--now` it waits neither for a maintenance window nor for the
     /// device's consent; `update --now` without a file says that of the update under way.
+    #[command(after_help = examples::UPDATE)]
     Update {
         /// The worker's program.
         #[arg(required_unless_present = "now")]
         file: Option<PathBuf>,
         /// The version it is; without it, what the signature beside the file says.
-        #[arg(long, value_name = "VERSION", requires = "file")]
+        #[arg(long, value_name = "VERSION", requires = "file", value_parser = version)]
         version: Option<Version>,
         /// Install it even if it is older than what runs.
         #[arg(long, requires = "file")]
@@ -64,12 +106,14 @@ pub(crate) enum Action {
     /// A download stops at once and keeps what it has; a new worker that warms up stays in standby. A switch that has begun ends by itself.
     /// Offers that come meanwhile are kept, the newest one. It holds across restarts and power cuts, and no time limit of the
     /// update runs out meanwhile.
+    #[command(after_help = examples::PAUSE)]
     Pause {
         /// For programs to read.
         #[arg(long)]
         json: bool,
     },
     /// Go on where `pause` held it.
+    #[command(after_help = examples::RESUME)]
     Resume {
         /// For programs to read.
         #[arg(long)]
@@ -80,6 +124,7 @@ pub(crate) enum Action {
     /// Before the switch the worker never notices; a new version on trial is stopped, and the one before takes over again. Once the new
     /// version is trusted it is too late, and `rollback` goes back. The platform cannot bring the cancelled version again before
     /// `release`. Ends with 1 if there was nothing to cancel.
+    #[command(after_help = examples::CANCEL)]
     Cancel {
         /// For programs to read.
         #[arg(long)]
@@ -89,6 +134,7 @@ pub(crate) enum Action {
     ///
     /// The running worker hands over, and the version before goes on where it stood. The platform cannot bring the version that was left
     /// again before `release`. During an update it is the same as `cancel`. Ends with 1 if there is no version to go back to.
+    #[command(after_help = examples::ROLLBACK)]
     Rollback {
         /// For programs to read.
         #[arg(long)]
@@ -97,20 +143,30 @@ pub(crate) enum Action {
     /// Take a version again that is quarantined: one that failed too often, was cancelled, or was left by `rollback`.
     ///
     /// It is given all its tries again, and the platform is asked for it at once. Ends with 1 if nothing was held against it.
+    #[command(after_help = examples::RELEASE)]
     Release {
         /// Which, as `status` shows it.
+        #[arg(value_parser = version)]
         version: Version,
         /// For programs to read.
         #[arg(long)]
         json: bool,
     },
     /// Ask the running supervisor how it is.
+    ///
+    /// With `--watch` it is asked again and again: on a terminal one page is drawn in place until Ctrl-C, into a pipe goes one line for each
+    /// change, and with `--json` one object for each change. A supervisor that goes away is waited for.
+    #[command(after_help = examples::STATUS)]
     Status {
+        /// Stay, and show what changes.
+        #[arg(long)]
+        watch: bool,
         /// For programs to read.
         #[arg(long)]
         json: bool,
     },
     /// Tell the last update in plain sentences, with times, whether a supervisor runs or not.
+    #[command(after_help = examples::EXPLAIN)]
     Explain {
         /// Tell all that is recorded, not only the last update.
         #[arg(long)]
@@ -120,30 +176,52 @@ pub(crate) enum Action {
         json: bool,
     },
     /// Show every setting and where it comes from, secrets masked.
-    CheckConfig,
+    #[command(after_help = examples::CHECK_CONFIG)]
+    CheckConfig {
+        /// For programs to read.
+        #[arg(long)]
+        json: bool,
+    },
     /// Have the system run the supervisor, from the start of the machine on.
+    #[command(after_help = examples::SERVICE)]
     Service(Service),
 }
 
-impl Action {
-    /// What is wished of the running supervisor, and whether the answer is for programs.
-    pub(crate) fn wish(&self) -> Option<(Request, bool)> {
-        Some(match self {
-            Self::Pause { json } => (Request::Pause, *json),
-            Self::Resume { json } => (Request::Resume, *json),
-            Self::Cancel { json } => (Request::Cancel, *json),
-            Self::Rollback { json } => (Request::Rollback, *json),
-            Self::Release { version, json } => (Request::Release(version.clone()), *json),
-            Self::Update {
-                file: None, json, ..
-            } => (Request::Hasten, *json),
-            Self::Run
-            | Self::Install { .. }
-            | Self::Update { .. }
-            | Self::Status { .. }
-            | Self::Explain { .. }
-            | Self::CheckConfig
-            | Self::Service(_) => return None,
-        })
-    }
+/// What a configuration must say. What is not given is asked for: at the terminal, or as lines of standard input in this order.
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The product's key, from the platform's console.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) product_key: Option<String>,
+    /// The device's name, from the platform's console.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) device_name: Option<String>,
+    /// The file with the device's secret, relative to the configuration. One that is there is taken as it is; otherwise the secret is asked
+    /// for, without being shown, and written there.
+    #[arg(long, value_name = "PATH", default_value = "device.secret")]
+    pub(crate) secret_file: PathBuf,
+    /// The instance the device belongs to: an enterprise or a new public one.
+    #[arg(long, value_name = "ID", group = "place")]
+    pub(crate) instance: Option<String>,
+    /// The region of an old public instance.
+    #[arg(long, value_name = "REGION", group = "place")]
+    pub(crate) region: Option<String>,
+    /// Any other broker.
+    #[arg(long, value_name = "NAME", group = "place")]
+    pub(crate) host: Option<String>,
+    /// The broker's port; without it, the usual one.
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+    /// Who vouches for the broker: `system`, `off` for plain TCP, or a file of certificates, relative to the configuration.
+    #[arg(long, value_name = "WHO", default_value = "system")]
+    pub(crate) tls: String,
+    /// The public key of whoever signs the device's images; may be given several times.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Vec<String>,
+    /// Let any image run that has the digest of its offer, whoever made it. For trying things out.
+    #[arg(long, conflicts_with = "key")]
+    pub(crate) unsigned: bool,
+    /// For programs to read.
+    #[arg(long)]
+    pub(crate) json: bool,
 }

@@ -7,6 +7,7 @@
 
 mod account;
 mod cloud;
+pub(crate) mod example;
 pub(crate) mod last_good;
 pub(crate) mod last_secret;
 mod limits;
@@ -31,7 +32,7 @@ use supervisor_core::{
     record::{FileName, NameFault},
 };
 
-use crate::drivers::store::layout::Layout;
+use crate::{advice::Mistake, drivers::store::layout::Layout};
 
 use self::reading::{Form, Reading, Section};
 pub(crate) use self::{
@@ -161,7 +162,8 @@ fn read(file: &Path) -> Result<String, Fault> {
     let shown = file.display();
     let told = |why: std::io::Error| {
         Fault(format!(
-            "`{shown}` cannot be read: {why}; write one after the example `hotplate.example.toml`, or name another with `--config`"
+            "`{shown}` cannot be read: {why}: {}",
+            Mistake::NoConfiguration
         ))
     };
     let found = std::fs::metadata(file).map_err(told)?;
@@ -176,6 +178,12 @@ fn read(file: &Path) -> Result<String, Fault> {
         )));
     }
     std::fs::read_to_string(file).map_err(told)
+}
+
+/// Is a text that nobody has written yet a configuration, if it lay in this place? Answers what is wrong with it.
+pub(crate) fn judge(file: &Path, text: &str, environment: Environment<'_>) -> Vec<Fault> {
+    let loaded = parse(file, file, text.to_owned(), environment);
+    loaded.config.err().unwrap_or_default()
 }
 
 /// Reads a text that was found at `place` as the configuration `file`, to which its paths are relative.

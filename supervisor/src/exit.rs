@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-/// How the program ends.
+/// How the program ends. What each code means to whoever runs it stands in the table of the module `cli`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// What was asked has been done.
@@ -23,5 +23,23 @@ pub(crate) enum Exit {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::EXIT_CODES;
+
+    #[test]
+    fn every_exit_code_is_explained_and_no_other() {
+        let ends = [
+            Exit::Done,
+            Exit::Unexpected,
+            Exit::Usage,
+            Exit::Damaged,
+            Exit::AlreadyRunning,
+        ];
+        assert_eq!(ends.map(|end| end as u8), EXIT_CODES.map(|(code, _)| code));
     }
 }

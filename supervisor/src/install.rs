@@ -16,8 +16,10 @@ use supervisor_core::{
     time::Wall,
 };
 
-use crate::drivers::store::{
-    Contents, OpenError, State, birth::birth_on, disk::Disk, folder::Folder,
+use crate::{
+    advice::Mistake,
+    drivers::store::{Contents, OpenError, State, birth::birth_on, disk::Disk, folder::Folder},
+    program,
 };
 
 /// Why a worker was not installed; the one before it, if any, is still active.
@@ -26,6 +28,9 @@ pub(crate) enum InstallError {
     /// The state folder cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// There is no such file.
+    #[error("`{}` cannot be installed: {}", .0.display(), Mistake::NoWorkerFile)]
+    Missing(PathBuf),
     /// The file cannot be used.
     #[error("`{0}` cannot be installed")]
     File(PathBuf, #[source] io::Error),
@@ -34,7 +39,7 @@ pub(crate) enum InstallError {
     State(#[source] io::Error),
 }
 
-/// Installs a program file; gives the new slot and what was found damaged on the way.
+/// Installs a program file; gives the new slot and what is odd about it, or was found damaged on the way.
 pub(crate) fn install(
     root: &Path,
     file: &Path,
@@ -42,13 +47,24 @@ pub(crate) fn install(
     now: Wall,
 ) -> Result<(Slot, Vec<String>), InstallError> {
     let (mut state, mut contents) = State::open(root)?;
-    let words = std::mem::take(&mut contents.words);
-    let unusable = |why| InstallError::File(file.to_owned(), why);
+    let mut words = std::mem::take(&mut contents.words);
+    let unusable = |why: io::Error| match why.kind() {
+        io::ErrorKind::NotFound => InstallError::Missing(file.to_owned()),
+        _ => InstallError::File(file.to_owned(), why),
+    };
     // A pipe, say, would be waited for when it is opened.
     if !std::fs::metadata(file).map_err(unusable)?.is_file() {
         return Err(unusable(io::Error::other("it is not a file")));
     }
     let source = File::open(file).map_err(unusable)?;
+    if program::is_foreign(file).unwrap_or(false) {
+        // The system has the last word; a start that fails says so.
+        words.push(format!(
+            "WARNING: `{}`: {}",
+            file.display(),
+            Mistake::OtherSystem
+        ));
+    }
     match install_into(state.folder(), contents, source, version, now) {
         Ok(slot) => Ok((slot, words)),
         Err(Refusal::Source(why)) => Err(unusable(why)),

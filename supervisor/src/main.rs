@@ -3,23 +3,30 @@
 //! This program is the shell around `supervisor-core`: it reads the configuration, opens what there is to open, and lets the spine run.
 //! It decides nothing about workers or updates.
 
+mod advice;
 mod cli;
 mod config;
+mod doctor;
 mod drivers;
 mod exit;
 mod explain;
 mod failure;
 mod flight;
+mod given;
 mod hands;
+mod init;
 mod install;
 mod kept;
 mod log;
 mod metrics;
+mod program;
 mod reactor;
 mod run;
 mod service;
 mod show;
+mod terminal;
 mod update;
+mod watch;
 mod wishes;
 
 use std::{path::Path, process::ExitCode};
@@ -39,6 +46,7 @@ use crate::{
     exit::Exit,
     explain::Story,
     failure::{Failure, told, unexpected, unopened, unserved},
+    given::Version,
     install::InstallError,
     run::{Start, on_runtime, run},
     show::{complain, say},
@@ -47,9 +55,17 @@ use crate::{
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let environment = |name: &str| std::env::var(name).ok();
+    let action = match cli.action {
+        Action::Init(given) => return told(init::init(&cli.config, given)).into(),
+        Action::Doctor { json } => {
+            let loaded = config::load(&cli.config, &environment);
+            return doctor::examine(&cli.config, loaded, &environment, json).into();
+        }
+        action => action,
+    };
     let mut loaded = config::load(&cli.config, &environment);
     let mut fallen_back = None;
-    if falls_back(&cli.action) {
+    if falls_back(&action) {
         (loaded, fallen_back) = last_good::or_last_good(&cli.config, loaded, &environment);
     }
     let start = Start {
@@ -59,14 +75,14 @@ fn main() -> ExitCode {
             .map(|place| (place, loaded.secret.take())),
         fallen_back,
     };
-    carry_out(cli.action, &cli.config, loaded, start).into()
+    carry_out(action, &cli.config, loaded, start).into()
 }
 
 /// Does this go on with the last good configuration where the given one cannot be used? Whoever asks must find the supervisor that runs
 /// on it; whoever changes something is told first.
 fn falls_back(action: &Action) -> bool {
     match action {
-        Action::CheckConfig | Action::Install { .. } => false,
+        Action::CheckConfig { .. } | Action::Install { .. } => false,
         #[cfg(windows)]
         Action::Service(service) => matches!(service.deed, service::Deed::Run),
         #[cfg(not(windows))]
@@ -76,15 +92,20 @@ fn falls_back(action: &Action) -> bool {
 }
 
 fn carry_out(action: Action, file: &Path, loaded: Loaded, start: Start) -> Exit {
-    if matches!(action, Action::CheckConfig) {
-        say(&show::settings(&loaded.effective));
+    if let Action::CheckConfig { json } = action {
+        return check_config(&loaded, json);
     }
     // Whoever only asks the running supervisor needs no secret.
-    if let (Some((wish, json)), Some(state)) = (action.wish(), &loaded.state) {
+    if let (Some((wish, json)), Some(state)) = (wishes::of(&action), &loaded.state) {
         return told(on_runtime(wishes::put(state, wish, json)));
     }
     match (&action, &loaded.state) {
-        (Action::Status { json }, Some(state)) => return told(on_runtime(status(state, *json))),
+        (Action::Status { watch: true, json }, Some(state)) => {
+            return told(on_runtime(watch::watch(state, *json)));
+        }
+        (Action::Status { json, .. }, Some(state)) => {
+            return told(on_runtime(status(state, *json)));
+        }
         (Action::Explain { all, json }, Some(state)) => return told(explain(state, *all, *json)),
         (
             Action::Update {
@@ -132,20 +153,16 @@ fn carry_out(action: Action, file: &Path, loaded: Loaded, start: Start) -> Exit 
         }
     };
     told(match action {
-        Action::CheckConfig => {
-            if !config.fetch.vouching.require_signature {
-                complain(show::UNSIGNED);
-            }
-            if let Some(account) = &config.worker.account {
-                for word in rights::in_the_way(&config.state, account) {
-                    complain(&format!("WARNING: {word}"));
-                }
-            }
-            Ok(())
-        }
-        Action::Install { file, version } => install(&config, &file, version),
-        // Where the file says where the state folder is, they were answered above.
-        Action::Status { .. }
+        Action::Install {
+            file,
+            version,
+            json,
+        } => install(&config, &file, version, json),
+        // Those that need no whole configuration were answered above.
+        Action::Init(_)
+        | Action::Doctor { .. }
+        | Action::CheckConfig { .. }
+        | Action::Status { .. }
         | Action::Explain { .. }
         | Action::Update { .. }
         | Action::Pause { .. }
@@ -167,17 +184,52 @@ fn carry_out(action: Action, file: &Path, loaded: Loaded, start: Start) -> Exit 
     })
 }
 
-fn install(
-    config: &Config,
-    file: &Path,
-    version: supervisor_core::alink::version::Version,
-) -> Result<(), Failure> {
+/// Shows every setting, then what is wrong with them, or what an operator should know.
+fn check_config(loaded: &Loaded, json: bool) -> Exit {
+    let (mut faults, mut warnings) = (Vec::new(), Vec::new());
+    match &loaded.config {
+        Err(found) => faults.extend(found.iter().map(|fault| fault.0.clone())),
+        Ok(config) => {
+            if !config.fetch.vouching.require_signature {
+                warnings.push(show::UNSIGNED.to_owned());
+            }
+            if let Some(account) = &config.worker.account {
+                let words = rights::in_the_way(&config.state, account);
+                warnings.extend(words.iter().map(|word| format!("WARNING: {word}")));
+            }
+        }
+    }
+    if json {
+        say(&format!(
+            "{}\n",
+            show::settings_object(&loaded.effective, &faults, &warnings)
+        ));
+    } else {
+        say(&show::settings(&loaded.effective));
+        for line in faults.iter().chain(&warnings) {
+            complain(line);
+        }
+    }
+    match loaded.config {
+        Ok(_) => Exit::Done,
+        Err(_) => Exit::Usage,
+    }
+}
+
+fn install(config: &Config, file: &Path, version: Version, json: bool) -> Result<(), Failure> {
     let now = Clock::start().now().wall;
     let (slot, words) =
         install::install(&config.state, file, version, now).map_err(|error| match &error {
             InstallError::Open(open) => unopened(open),
             _ => unexpected(&error),
         })?;
+    if json {
+        let told = serde_json::json!({
+            "version": slot.version, "slot": slot.id, "sha256": slot.sha256, "bytes": slot.size, "warnings": words,
+        });
+        say(&format!("{told}\n"));
+        return Ok(());
+    }
     for word in words {
         complain(&word);
     }
@@ -218,10 +270,7 @@ async fn status(state: &Path, json: bool) -> Result<(), Failure> {
         return Err(unexpected(&AskError::Unfit));
     };
     if json {
-        let mut value = serde_json::to_value(&status).expect("a status has only text keys");
-        value["supervisor"] =
-            serde_json::to_value(supervisor).expect("a footprint has only text keys");
-        say(&format!("{value}\n"));
+        say(&format!("{}\n", watch::object(&status, &supervisor)));
     } else {
         say(&show::status(&status, &supervisor));
     }

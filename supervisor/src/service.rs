@@ -21,9 +21,8 @@ mod windows;
 
 use std::{io, path::PathBuf};
 
-use clap::{Args, Subcommand, ValueEnum};
-
 pub(crate) use self::definition::{Definition, Name, Unfit};
+pub(crate) use crate::cli::{Deed, Service, System};
 use crate::config::Loaded;
 
 #[cfg(target_os = "macos")]
@@ -32,71 +31,6 @@ use self::launchd as system;
 use self::scm as system;
 #[cfg(not(any(windows, target_os = "macos")))]
 use self::systemd as system;
-
-/// What to do with the service.
-#[derive(Debug, Args)]
-pub(crate) struct Service {
-    /// The service's name.
-    #[arg(long, global = true, value_name = "NAME", default_value = "hotplate")]
-    pub(crate) name: Name,
-    #[command(subcommand)]
-    pub(crate) deed: Deed,
-}
-
-/// What can be done with it.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Deed {
-    /// Have the system run the supervisor whenever the machine runs; as root or administrator.
-    ///
-    /// The definition names this program and the configuration by their whole paths, so that both must stay where they are. What would be
-    /// installed is shown by `service print`. Installing again replaces the definition.
-    Install {
-        /// Start it as well.
-        #[arg(long)]
-        now: bool,
-        /// Only write the definition, below this folder, as for a package or an image; the system is told nothing.
-        #[cfg(not(windows))]
-        #[arg(long, value_name = "FOLDER", conflicts_with = "now")]
-        root: Option<PathBuf>,
-    },
-    /// Stop it and remove the definition. The state folder stays.
-    Uninstall {
-        /// Only remove the definition, below this folder.
-        #[cfg(not(windows))]
-        #[arg(long, value_name = "FOLDER")]
-        root: Option<PathBuf>,
-    },
-    /// Start it, and wait some seconds for it to be up.
-    Start,
-    /// Stop it in order; it starts again with the machine.
-    Stop,
-    /// Ask the system how it is; ends with 1 if it does not run.
-    Status,
-    /// Show what `install` would install, without touching anything.
-    Print {
-        /// For which system; without it, this one.
-        #[arg(long, value_enum)]
-        system: Option<System>,
-        /// Where the supervisor's program lies; without it, this one.
-        #[arg(long, value_name = "PATH")]
-        program: Option<PathBuf>,
-    },
-    /// Run as the service that Windows started.
-    #[cfg(windows)]
-    #[command(hide = true)]
-    Run,
-}
-
-/// The systems that are known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum System {
-    /// Linux.
-    Systemd,
-    /// Windows.
-    Windows,
-    /// macOS.
-    Launchd,
-}
 
 impl System {
     const HERE: Self = if cfg!(windows) {
@@ -222,9 +156,16 @@ pub(crate) fn carry_out(
         Deed::Uninstall { .. } => system::uninstall(name),
         Deed::Start => system::start(name),
         Deed::Stop => system::stop(name),
-        Deed::Status => {
+        Deed::Status { json } => {
             let state = system::state(name)?;
-            crate::show::say(&state.words);
+            match json {
+                true => {
+                    let words = state.words.trim_end();
+                    let told = serde_json::json!({"service": name.to_string(), "up": state.is_up, "words": words});
+                    crate::show::say(&format!("{told}\n"));
+                }
+                false => crate::show::say(&state.words),
+            }
             match state.is_up {
                 true => Ok(String::new()),
                 false => Err(ServiceError::Down(name.clone())),
@@ -234,4 +175,9 @@ pub(crate) fn carry_out(
         #[cfg(windows)]
         Deed::Run => Ok(String::new()),
     }
+}
+
+/// How the service of this name is.
+pub(crate) fn look(name: &Name) -> Result<State, ServiceError> {
+    system::state(name)
 }

@@ -11,7 +11,7 @@ use supervisor_core::{
     status::{Dropped, Status, WorkerStatus},
 };
 
-use crate::{config::Effective, drivers::host::Footprint};
+use crate::{advice::Mistake, config::Effective, drivers::host::Footprint};
 
 /// What an operator must know who lets digests be enough.
 pub(crate) const UNSIGNED: &str = "WARNING: `update.require` is \"digest\": whoever can offer this device an update can make it run \
@@ -84,6 +84,11 @@ pub(crate) fn status(status: &Status, supervisor: &Footprint) -> String {
             "last update",
             format!("{} at {}, {how}", ended.version, ended.at.rfc3339()),
         ));
+    }
+    let outcome = status.last_outcome.as_ref();
+    let outcome = outcome.and_then(|ended| ended.outcome.as_ref());
+    if let Some(mistake) = outcome.and_then(Mistake::behind) {
+        rows.push(("next", mistake.cure().to_owned()));
     }
     if let Some(gap) = status.last_gap_ms {
         rows.push(("last switch", format!("{gap} ms without a worker")));
@@ -195,5 +200,23 @@ pub(crate) fn settings(effective: &[Effective]) -> String {
             it.key, it.value, it.origin
         );
         text
+    })
+}
+
+/// The same for programs, with what is wrong and what is only odd.
+pub(crate) fn settings_object(
+    effective: &[Effective],
+    faults: &[String],
+    warnings: &[String],
+) -> serde_json::Value {
+    let settings: Vec<_> = effective
+        .iter()
+        .map(|it| serde_json::json!({"key": it.key, "value": it.value, "origin": it.origin}))
+        .collect();
+    serde_json::json!({
+        "usable": faults.is_empty(),
+        "settings": settings,
+        "faults": faults,
+        "warnings": warnings,
     })
 }

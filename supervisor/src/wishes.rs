@@ -13,6 +13,7 @@ use supervisor_core::{
 
 use crate::{
     Failure,
+    cli::Action,
     drivers::{
         control::{self, Answer, AskError},
         store::layout::Layout,
@@ -28,6 +29,21 @@ const NOT_ON_DISK: &str = "the disk has not taken it yet: until it does, which i
 
 /// What is told of `--now` for an image whose turn has not come.
 pub(crate) const NOT_YET: &str = "its turn has not come; say `supervisor update --now` when it has";
+
+/// What is wished of the running supervisor by this command, and whether the answer is for programs.
+pub(crate) fn of(action: &Action) -> Option<(Request, bool)> {
+    Some(match action {
+        Action::Pause { json } => (Request::Pause, *json),
+        Action::Resume { json } => (Request::Resume, *json),
+        Action::Cancel { json } => (Request::Cancel, *json),
+        Action::Rollback { json } => (Request::Rollback, *json),
+        Action::Release { version, json } => (Request::Release(version.clone()), *json),
+        Action::Update {
+            file: None, json, ..
+        } => (Request::Hasten, *json),
+        _ => return None,
+    })
+}
 
 /// Puts a wish to the supervisor that runs on this state folder.
 pub(crate) async fn put(state: &Path, wish: Request, json: bool) -> Result<(), Failure> {

@@ -342,6 +342,35 @@ pub enum CloudLoss {
     Broken(String),
 }
 
+impl CloudLoss {
+    /// What is the matter, and where something can be done about it, what.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::Refused(1) => {
+                "the broker does not speak MQTT 3.1.1; check `cloud.host` and `cloud.port`".to_owned()
+            }
+            Self::Refused(2) => {
+                "the broker refused the client id; check `cloud.client_id`, or leave it out".to_owned()
+            }
+            Self::Refused(3) => {
+                "the broker is unavailable or does not accept the keepalive; try again later, or check `cloud.keepalive_s`"
+                    .to_owned()
+            }
+            Self::Refused(4) => {
+                "the broker refused the signature; check product key, device name and secret".to_owned()
+            }
+            Self::Refused(5) => {
+                "the broker does not know this device, or it is disabled; check the instance and region, and the device in the platform's console"
+                    .to_owned()
+            }
+            Self::Refused(code) => format!("the broker refused the login with code {code}"),
+            Self::Closed => "the broker closed the connection".to_owned(),
+            Self::Broken(why) => why.clone(),
+        }
+    }
+}
+
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {

@@ -100,26 +100,12 @@ impl Session {
 
     fn tell(&self, loss: &CloudLoss) -> String {
         match loss {
-            CloudLoss::Refused(1) => "the broker does not speak MQTT 3.1.1".to_owned(),
-            CloudLoss::Refused(2) => "the broker refused the client id".to_owned(),
-            CloudLoss::Refused(3) => {
-                "the broker is unavailable or does not accept the keepalive".to_owned()
-            }
-            CloudLoss::Refused(4) => {
-                "the broker refused the signature; check product key, device name and secret"
-                    .to_owned()
-            }
-            CloudLoss::Refused(5) => {
-                "the broker does not know this device, or it is disabled; check the instance and region"
-                    .to_owned()
-            }
-            CloudLoss::Refused(code) => format!("the broker refused the login with code {code}"),
             CloudLoss::Closed if self.closed_soon >= 2 => {
-                "the broker keeps closing accepted connections: most likely another session uses the same device identity"
+                "the broker keeps closing accepted connections: most likely another session uses the same device identity; \
+                 end it, or give each device a name of its own"
                     .to_owned()
             }
-            CloudLoss::Closed => "the broker closed the connection".to_owned(),
-            CloudLoss::Broken(why) => why.clone(),
+            loss => loss.words(),
         }
     }
 

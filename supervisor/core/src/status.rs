@@ -25,6 +25,10 @@ pub struct Status {
     pub ota_status: String,
     /// Percent of the image on the disk, 0 to 100.
     pub ota_progress: u8,
+    /// Bytes of the image on the disk, while it is being fetched.
+    pub fetched_bytes: Option<u64>,
+    /// Bytes of the whole image, while it is being fetched.
+    pub image_bytes: Option<u64>,
     /// What is awaited, and why.
     pub awaited: Option<String>,
     /// The workers alive, the active one first.

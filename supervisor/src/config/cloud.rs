@@ -9,10 +9,11 @@ use supervisor_core::{
 use toml::de::DeValue;
 
 use super::{
-    Cloud, Trust, backoff, positive,
+    Cloud, Trust, backoff, example, positive,
     reading::{Form, Found, Reading, Section},
     secret,
 };
+use crate::advice::Mistake;
 
 /// The default port of an endpoint with TLS and of one without (platform document 73742).
 const PORTS: (u16, u16) = (8883, 1883);
@@ -123,6 +124,15 @@ fn host(section: &mut Section<'_, '_>, identity: Option<&Identity>) -> Option<St
         return None;
     };
     let text = &found.value;
+    let line = Some(found.line);
+    if *key == "instance" && example::is_placeholder(key, text) {
+        section.fault(key, line, Mistake::Placeholder);
+    }
+    let of_example = |it: &&Identity| example::is_placeholder("product_key", it.product_key());
+    if *key != "host" && identity.as_ref().is_some_and(of_example) {
+        // On a broker of one's own it may well be a device's name.
+        section.fault("product_key", None, Mistake::Placeholder);
+    }
     let host = match *key {
         "instance" => format!("{text}.mqtt.iothub.aliyuncs.com"),
         "region" => format!(

@@ -121,17 +121,18 @@ pub(super) fn read(place: &Path) -> io::Result<String> {
     Ok(text)
 }
 
+/// Makes a file that only its owner may read or write, where there is none yet.
 #[cfg(unix)]
-fn create(path: &Path) -> io::Result<File> {
+pub(crate) fn create(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
 
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Who may read it there follows from the folder, which is the installer's to set.
+/// Makes a file where there is none yet. Who may read it there follows from the folder, which is the installer's to set.
 #[cfg(not(unix))]
-fn create(path: &Path) -> io::Result<File> {
+pub(crate) fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).open(path)
 }
 

@@ -11,6 +11,8 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
+use crate::advice::{Mistake, meant};
+
 /// One thing wrong with the configuration, as a line for the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault(pub(crate) String);
@@ -48,7 +50,9 @@ impl<'t> Reading<'t> {
         };
         for error in &errors {
             let line = reading.line(error.span().map_or(0, |span| span.start));
-            reading.fault(Some(line), format!("not TOML: {}", error.message()));
+            let not_toml = Mistake::NotToml;
+            let (what, cure) = (not_toml.cause(), not_toml.cure());
+            reading.fault(Some(line), format!("{what}: {}; {cure}", error.message()));
         }
         if errors.is_empty() {
             for (key, value) in table.into_inner() {
@@ -93,9 +97,15 @@ impl<'t> Reading<'t> {
     pub(crate) fn end(&mut self, known: &[&str]) {
         for (name, value) in std::mem::take(&mut self.sections) {
             let line = self.line(value.span().start);
+            let known_words = listed(known);
             self.fault(
                 Some(line),
-                format!("unknown section `{name}`; known are {}", listed(known)),
+                match meant(&name, known) {
+                    Some(word) => {
+                        format!("unknown section `{name}`; did you mean `{word}`? Known are {known_words}")
+                    }
+                    None => format!("unknown section `{name}`; known are {known_words}"),
+                },
             );
         }
     }
@@ -227,13 +237,14 @@ impl Section<'_, '_> {
     pub(crate) fn end(mut self) {
         for (key, value) in std::mem::take(&mut self.entries) {
             let line = self.reading.line(value.span().start);
-            let known = listed(&self.asked);
-            let name = self.name;
-            self.fault(
-                &key,
-                Some(line),
-                format!("is unknown; known in `[{name}]` are {known}"),
-            );
+            let (name, known) = (self.name, listed(&self.asked));
+            let what = match meant(&key, &self.asked) {
+                Some(word) => {
+                    format!("is unknown; did you mean `{word}`? Known in `[{name}]` are {known}")
+                }
+                None => format!("is unknown; known in `[{name}]` are {known}"),
+            };
+            self.fault(&key, Some(line), what);
         }
     }
 }

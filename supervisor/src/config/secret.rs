@@ -12,6 +12,7 @@ use super::{
     LARGEST_FILE, SECRET_VARIABLE,
     reading::{Found, Section},
 };
+use crate::advice::Mistake;
 
 /// Reads the secret from the environment, from a file of its own, or from the configuration itself, in this order. Its text comes with
 /// it if it is from a file of its own.
@@ -82,7 +83,10 @@ fn from_file(
         // Editors end a file with a line end; no secret does.
         Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()),
         Err(why) => {
-            let what = format!("names `{}`, which cannot be read: {why}", path.display());
+            let mut what = format!("names `{}`, which cannot be read: {why}", path.display());
+            if why.kind() == io::ErrorKind::NotFound {
+                what += &format!("; {}", Mistake::NoSecretFile.cure());
+            }
             section.fault("device_secret_file", Some(found.line), what);
             None
         }

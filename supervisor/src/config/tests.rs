@@ -118,13 +118,13 @@ fn five_settings_are_enough_and_the_rest_are_the_brains_own_defaults() {
 #[test]
 fn the_example_is_a_configuration_and_shows_every_setting_with_its_default() {
     let case = Case::new();
-    let example = include_str!("../../hotplate.example.toml");
+    let example = &example::TEXT
+        .replace("a1Sample001", "a1Filled002")
+        .replace("iot-06z00sample", "iot-filled")
+        .replace(example_key(), KEY);
     case.write("device.secret", "0123456789abcdef0123456789abcdef\n", 0o600);
     let config = case.good(example);
-    assert_eq!(
-        config.cloud.host,
-        "iot-06z00sample.mqtt.iothub.aliyuncs.com"
-    );
+    assert_eq!(config.cloud.host, "iot-filled.mqtt.iothub.aliyuncs.com");
     assert_eq!(config.policy, Policy::default());
     let shown = case.load(example).effective;
     for setting in &shown {
@@ -156,11 +156,28 @@ fn the_example_is_a_configuration_and_shows_every_setting_with_its_default() {
     }
 }
 
+fn example_key() -> &'static str {
+    let keys = example::TEXT.split("keys = [\"").nth(1).unwrap();
+    keys.split('"').next().unwrap()
+}
+
+#[test]
+fn what_was_never_filled_in_is_told_with_the_next_step() {
+    let case = Case::new();
+    case.write("device.secret", "0123456789abcdef0123456789abcdef\n", 0o600);
+    let faults = case.faults(example::TEXT).join("\n");
+    for key in ["`cloud.instance`", "`cloud.product_key`", "`update.keys`"] {
+        let told = format!("{key} is still the example's own value; put this device's own");
+        assert!(faults.contains(&told), "{faults}");
+    }
+}
+
 #[test]
 fn the_three_ways_to_name_the_cloud_give_its_host() {
     let case = Case::new();
     let with = |line: &str| {
-        case.good(&CLOUD.replace("host = \"127.0.0.1\"", line))
+        let text = CLOUD.replace("a1Sample001", "a1Filled002");
+        case.good(&text.replace("host = \"127.0.0.1\"", line))
             .cloud
             .host
     };
@@ -170,7 +187,7 @@ fn the_three_ways_to_name_the_cloud_give_its_host() {
     );
     assert_eq!(
         with("region = \"cn-shanghai\""),
-        "a1Sample001.iot-as-mqtt.cn-shanghai.aliyuncs.com"
+        "a1Filled002.iot-as-mqtt.cn-shanghai.aliyuncs.com"
     );
     assert_eq!(with("host = \"broker.example\""), "broker.example");
     let both = case.fault(&format!("{CLOUD}region = \"cn-shanghai\""));

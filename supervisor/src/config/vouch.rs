@@ -9,9 +9,10 @@ use rustls_pki_types::{SubjectPublicKeyInfoDer, pem::PemObject as _};
 use supervisor_core::seal::SealKey;
 
 use super::{
-    Section,
+    Section, example,
     reading::{Form, Found},
 };
+use crate::advice::Mistake;
 
 /// The system this supervisor was built for, as Rust calls it.
 const OWN_TARGET: &str = env!("HOTPLATE_TARGET");
@@ -47,8 +48,8 @@ pub(super) fn read(section: &mut Section<'_, '_>, folder: &Path) -> Vouching {
         |require| ["signature", "digest"].contains(&require.as_str()),
     );
     let require_signature = require != "digest";
-    let keys = keys(section);
-    if require_signature && keys.is_empty() && !section.faulty(&["keys", "require"]) {
+    let (keys, is_given) = keys(section);
+    if require_signature && !is_given && !section.faulty(&["keys", "require"]) {
         section.fault(
             "keys",
             None,
@@ -75,15 +76,21 @@ fn is_target(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(allowed)
 }
 
-fn keys(section: &mut Section<'_, '_>) -> Vec<SealKey> {
+/// The keys, and whether there are any, be they as they may.
+fn keys(section: &mut Section<'_, '_>) -> (Vec<SealKey>, bool) {
     let texts = section.or_where(
         "keys",
         Vec::new(),
         "a list of at most 8 minisign public keys in quotes",
         |keys: &Vec<String>| keys.len() <= MOST_KEYS,
     );
+    let is_given = !texts.is_empty();
     let mut keys: Vec<SealKey> = Vec::new();
     for text in texts {
+        if example::is_placeholder("keys", &text) {
+            section.fault("keys", None, Mistake::Placeholder);
+            continue;
+        }
         match SealKey::parse(&text) {
             Ok(key) if keys.iter().any(|other| other.id == key.id) => {
                 section.fault("keys", None, format!("names key {} twice", key.id));
@@ -99,7 +106,7 @@ fn keys(section: &mut Section<'_, '_>) -> Vec<SealKey> {
             ),
         }
     }
-    keys
+    (keys, is_given)
 }
 
 fn digest_key(section: &mut Section<'_, '_>, folder: &Path) -> Option<Vec<u8>> {

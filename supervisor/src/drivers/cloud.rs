@@ -218,6 +218,7 @@ impl Talk {
 
     /// Ends with the loss, or with nothing after a goodbye of ours.
     async fn converse(&mut self, trust: Option<config::Trust>) -> Option<CloudLoss> {
+        let is_plain = trust.is_none();
         if let Some(trust) = trust {
             let config = tokio::task::spawn_blocking(move || tls::client(&trust))
                 .await
@@ -272,7 +273,7 @@ impl Talk {
                 }
                 Ok(Mqtt::Outgoing(Outgoing::Disconnect)) => return None,
                 Ok(_) => None,
-                Err(error) => return Some(loss::of(&error, accepted, &self.address)),
+                Err(error) => return Some(loss::of(&error, accepted, is_plain, &self.address)),
             };
             if let Some(event) = event {
                 // Fails only when the spine has ended; then there is nobody to talk for.

@@ -46,7 +46,7 @@ const MOST_WRITES: usize = 32;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
     /// Another process holds the lock.
-    #[error("the state folder `{folder}` is in use by another supervisor{}", holder(.pid))]
+    #[error("the state folder `{folder}` is in use by another supervisor{}; `supervisor status` asks that one, and it must end before this can be done", holder(.pid))]
     Held {
         /// Which folder.
         folder: PathBuf,

@@ -25,6 +25,8 @@ mod settings;
 mod stand;
 mod supervisor;
 mod systems;
+#[cfg(unix)]
+mod terminal;
 mod web;
 
 pub use downloads::{Answer, Tally};
@@ -35,6 +37,8 @@ pub use settings::Settings;
 pub use stand::{SECRET, Stand};
 pub use supervisor::Supervisor;
 pub use systems::{EXEMPTIONS, Exemption, System, applies, exemption};
+#[cfg(unix)]
+pub use terminal::Terminal;
 pub use web::Web;
 
 use std::time::Duration;

@@ -254,6 +254,25 @@ pub const EXEMPTIONS: &[Exemption] = &[
         tests: &["windows_service::a_service_of_windows_runs_the_worker_and_stops_in_order"],
     },
     Exemption {
+        reason: "a terminal is one of Unix, with its modes and its signals",
+        systems: &[Wine, Windows],
+        tests: &[
+            "terminal::doctor::a_damaged_worker_is_told_before_it_is_started",
+            "terminal::doctor::a_device_that_is_well_has_every_check_and_nothing_is_changed_by_them",
+            "terminal::doctor::a_running_supervisor_is_asked_and_not_thrown_out",
+            "terminal::doctor::at_a_terminal_it_is_a_table_in_colours",
+            "terminal::doctor::every_fault_on_the_way_is_told_by_its_name_with_the_next_step",
+            "terminal::init::at_a_terminal_everything_is_asked_and_the_secret_is_not_shown",
+            "terminal::init::ctrl_c_at_the_secret_writes_nothing_and_leaves_the_terminal_as_it_was",
+            "terminal::init::from_a_pipe_the_answers_are_lines_and_with_flags_only_the_secret_is",
+            "terminal::init::what_would_be_no_configuration_is_not_written",
+            "terminal::watch::a_narrow_terminal_cuts_rows_and_a_supervisor_that_goes_is_waited_for",
+            "terminal::watch::a_watch_whose_reader_has_gone_ends",
+            "terminal::watch::an_upgrade_is_seen_on_one_page_and_ctrl_c_leaves_the_terminal_as_it_was",
+            "terminal::watch::into_a_pipe_goes_one_line_for_each_change_and_with_json_one_object",
+        ],
+    },
+    Exemption {
         reason: "surroundings are brought about by the means of Linux",
         systems: &[Mac],
         tests: &[

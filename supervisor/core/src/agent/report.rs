@@ -170,7 +170,9 @@ impl Agent {
         let own = self.own();
         let mut lives: Vec<&Life> = self.crew.lives().iter().collect();
         lives.sort_by_key(|life| (life.role == Role::Standby, life.tenure));
-        let phase = self.update.as_ref().map_or("idle", Update::phase_name);
+        let update = self.update.as_ref();
+        let phase = update.map_or("idle", Update::phase_name);
+        let fetched = update.and_then(|it| it.fetched_bytes(&self.ledger));
         Status {
             phase: phase.to_owned(),
             version: own.version,
@@ -183,6 +185,8 @@ impl Agent {
             quarantined: self.ledger.quarantined(self.policy.tries),
             ota_status: own.status.to_owned(),
             ota_progress: own.progress,
+            fetched_bytes: fetched.map(|(on_disk, _)| on_disk),
+            image_bytes: fetched.map(|(_, size)| size),
             awaited: self.update.as_ref().and_then(|it| it.awaited(&self.ledger)),
             workers: lives.into_iter().map(worker).collect(),
             cloud_up: self.session.is_up(),

@@ -39,6 +39,15 @@ impl Update {
         }
     }
 
+    /// How many bytes of the image are on the disk, and of how many; nothing when none is being fetched.
+    #[must_use]
+    pub fn fetched_bytes(&self, ledger: &Ledger) -> Option<(u64, u64)> {
+        match (&self.phase, &ledger.record.job) {
+            (Phase::Fetching(fetching), Some(job)) => Some((fetching.on_disk, job.wanted.size())),
+            _ => None,
+        }
+    }
+
     /// How long nobody ran the device in the last switch, in milliseconds.
     #[must_use]
     pub fn gap_ms(&self) -> Option<u64> {

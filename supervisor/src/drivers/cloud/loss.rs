@@ -5,13 +5,25 @@ use std::io::{self, ErrorKind};
 use rumqttc::{ConnectReturnCode, ConnectionError, StateError, mqttbytes};
 use supervisor_core::event::CloudLoss;
 
-use crate::drivers::chain;
+use crate::{advice::Mistake, drivers::chain};
 
-/// Sorts an error: refused by the broker, closed by it after it had accepted, or anything else, told with the address.
-pub(super) fn of(error: &ConnectionError, accepted: bool, address: &str) -> CloudLoss {
+/// Sorts an error: refused by the broker, closed by it after it had accepted, or anything else, told with the address. `is_plain` says that
+/// it is spoken to without TLS.
+pub(super) fn of(
+    error: &ConnectionError,
+    accepted: bool,
+    is_plain: bool,
+    address: &str,
+) -> CloudLoss {
     match error {
         ConnectionError::ConnectionRefused(code) => CloudLoss::Refused(number(*code)),
         error if closed(error) && accepted => CloudLoss::Closed,
+        error if closed(error) && is_plain => {
+            let only_tls = Mistake::OnlyTls;
+            CloudLoss::Broken(format!(
+                "{address}: closed before the login was answered: {only_tls}"
+            ))
+        }
         error if closed(error) => {
             CloudLoss::Broken(format!("{address}: closed before the login was answered"))
         }
@@ -24,7 +36,10 @@ pub(super) fn of(error: &ConnectionError, accepted: bool, address: &str) -> Clou
         ConnectionError::MqttState(StateError::AwaitPingResp) => {
             CloudLoss::Broken(format!("{address}: no longer answers"))
         }
-        error => CloudLoss::Broken(format!("{address}: {}", chain(error))),
+        error => CloudLoss::Broken(match Mistake::of(error) {
+            Some(mistake) => format!("{address}: {}: {mistake}", chain(error)),
+            None => format!("{address}: {}", chain(error)),
+        }),
     }
 }
 

@@ -78,4 +78,7 @@ mod telling;
 #[cfg(test)]
 mod telltale;
 #[cfg(test)]
+#[cfg(unix)]
+mod terminal;
+#[cfg(test)]
 mod windows_service;
