@@ -280,7 +280,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a cancelled update goes on",
         file: "supervisor/core/src/update/wishes.rs",
-        from: "                it.abandon(hands);
+        from: "                it.abandon(Outcome::Cancelled, hands);
 ",
         to: "",
         laws: &[],
@@ -332,6 +332,17 @@ pub(super) const MUTANTS: &[Mutant] = &[
         to: "closed by it.",
         laws: &["inform_first"],
         tests: &[BAD, ONE_FAULT],
+    },
+    Mutant {
+        name: "a job whose place another has is told of all the same",
+        file: "supervisor/core/src/record.rs",
+        from: "self.wanted.is_reported() && !self.superseded",
+        to: "self.wanted.is_reported()",
+        laws: &["told_of_its_own"],
+        tests: &[
+            "world::replaced::a_failure_of_a_job_whose_place_another_has_is_not_told",
+            ONE_FAULT,
+        ],
     },
     Mutant {
         name: "a power cut on the way back gives the bad version another try",

@@ -166,8 +166,7 @@ impl Agent {
             Event::Arrived { topic, payload } => self.arrived(&topic, &payload, now, out),
             Event::Published { ticket } => {
                 if let Some(Report { job: Some(job), .. }) = self.outbox.published(ticket) {
-                    self.ledger.record.owed.retain(|owed| owed.job != job);
-                    self.ledger.untidy();
+                    self.ledger.forget_owed(job);
                 }
             }
             Event::FetchProgress { job, on_disk } => {

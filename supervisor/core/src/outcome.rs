@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::Hold;
+use crate::{alink::version::Version, record::Hold};
 
 /// Why an update ended without success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +73,11 @@ pub enum Outcome {
     Cancelled,
     /// An operator went back to the version before.
     RolledBack,
+    /// The platform put another job in its place. That ends this one for the platform too, so that it is never told.
+    Replaced {
+        /// The version that is wanted instead.
+        by: Version,
+    },
     /// An operator does not want this version.
     Held {
         /// Since when.
@@ -120,6 +125,7 @@ impl Outcome {
             | Self::Quarantined { .. }
             | Self::Cancelled
             | Self::RolledBack
+            | Self::Replaced { .. }
             | Self::Held { .. } => -1,
         }
     }
@@ -147,6 +153,9 @@ impl std::fmt::Display for Outcome {
             }
             Self::Cancelled => write!(f, "cancelled by the operator"),
             Self::RolledBack => write!(f, "rolled back by the operator"),
+            Self::Replaced { by } => {
+                write!(f, "the platform wants version {by} in its place")
+            }
             Self::Held { by } => write!(f, "this version is quarantined: {by}"),
         }
     }
@@ -397,6 +406,13 @@ mod tests {
             (Outcome::NotActivated { why: why() }, -1, "take over"),
             (Outcome::NotProved { why: why() }, -1, "prove"),
             (Outcome::Quarantined { starts: 3 }, -1, "quarantined"),
+            (
+                Outcome::Replaced {
+                    by: "1.0.8".parse().unwrap(),
+                },
+                -1,
+                "version 1.0.8",
+            ),
         ]
     }
 

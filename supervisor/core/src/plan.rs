@@ -7,10 +7,12 @@
 //! - The running version offered again is only informed again.
 //! - A version older than the running one (`Version::is_older_than`) is refused, unless the configuration allows it, or the operator
 //!   who wants it.
-//! - The offer of the job under way is that job; its newer address is taken.
+//! - The offer of the job under way is that job; its newer address is taken. What a job is known by stands in `update::replaced`.
 //! - An offer of the platform for the version whose failure it has not been told for certain yet is the offer of that job: it was sent
 //!   before, and to take it up again would give one job two outcomes.
-//! - Any other offer during a job is remembered, the newest one only, and weighed again when the job has ended.
+//! - Any other offer during a job is remembered, the newest one only, and weighed again when the job has ended. One of the platform's
+//!   puts another job in the place of its own.
+//! - The running version offered during a job is no job: the platform begins none for a version the device says it runs.
 //! - A build that used up its tries is refused at once, and so is a version that an operator does not want, unless an operator brings it.
 //! - What would be installed is remembered while an operator holds updates, the newest one only.
 
@@ -18,10 +20,13 @@
 mod tests;
 
 use crate::{
-    alink::codec::{FileOffer, LONGEST_BLOCK_FILE, Offer, Scheme, Source, Url},
+    alink::{
+        codec::{FileOffer, LONGEST_BLOCK_FILE, Offer, Scheme, Source, Url},
+        version::Version,
+    },
     outcome::Outcome,
     policy::Policy,
-    record::{FileName, Ledger, NameFault, Origin, Source as Place, Wanted, WantedFile},
+    record::{FileName, Ledger, NameFault, Origin, Record, Source as Place, Wanted, WantedFile},
 };
 
 /// What an offer wants, if it is ours (`None` if not) and can be had.
@@ -155,34 +160,43 @@ pub enum Verdict {
     Refuse(Outcome),
 }
 
+/// What is under way when an offer comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Busy {
+    /// Nothing.
+    Idle,
+    /// An update.
+    Job,
+    /// The way back from the version that is still called the running one.
+    Leaving,
+}
+
 /// Weighs an offer against what runs and what is under way.
 #[must_use]
-pub fn weigh(wanted: &Wanted, ledger: &Ledger, idle: bool, policy: &Policy) -> Verdict {
+pub fn weigh(wanted: &Wanted, ledger: &Ledger, busy: Busy, policy: &Policy) -> Verdict {
     if let Some(job) = &ledger.record.job
         && job.wanted.is_same(wanted)
     {
         return Verdict::SameJob;
     }
-    let ended = ledger.record.last_outcome.as_ref();
-    if wanted.by == Origin::Cloud
-        && !ledger.record.owed.is_empty()
-        && ended.is_some_and(|it| it.outcome.is_some() && it.version == wanted.version)
-    {
+    let by_cloud = wanted.by == Origin::Cloud;
+    if by_cloud && is_last_owed(&wanted.version, &ledger.record) {
         return Verdict::Ended;
     }
-    if !idle {
-        return Verdict::Remember;
-    }
     let running = ledger.running().map(|slot| &slot.version);
-    if running == Some(&wanted.version) {
-        return Verdict::Running;
+    let runs = running == Some(&wanted.version);
+    match busy {
+        Busy::Idle if runs => return Verdict::Running,
+        Busy::Job if runs && by_cloud => return Verdict::Running,
+        Busy::Job | Busy::Leaving => return Verdict::Remember,
+        Busy::Idle => {}
     }
     let starts = ledger.starts(&wanted.digests());
     if starts >= policy.tries {
         return Verdict::Refuse(Outcome::Quarantined { starts });
     }
     if let Some(by) = ledger.hold_on(&wanted.version)
-        && wanted.by == Origin::Cloud
+        && by_cloud
     {
         return Verdict::Refuse(Outcome::Held { by });
     }
@@ -198,4 +212,17 @@ pub fn weigh(wanted: &Wanted, ledger: &Ledger, idle: bool, policy: &Policy) -> V
         return Verdict::Remember;
     }
     Verdict::Install
+}
+
+/// Is the last outcome that is owed to the platform that of this version's update?
+fn is_last_owed(version: &Version, record: &Record) -> bool {
+    let Some(owed) = record.owed.last() else {
+        return false;
+    };
+    if owed.version.is_some() {
+        return owed.version.as_ref() == Some(version);
+    }
+    // An older record does not say which version it was.
+    let ended = record.last_outcome.as_ref();
+    ended.is_some_and(|it| it.outcome.is_some() && it.version == *version)
 }

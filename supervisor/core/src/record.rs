@@ -130,6 +130,21 @@ pub struct Job {
     /// Why it is being taken back, once that is decided.
     #[serde(default, deserialize_with = "lenient")]
     pub verdict: Option<Outcome>,
+    /// Has the platform put another job in its place? What is told of this one would pass for that one's.
+    #[serde(
+        default,
+        deserialize_with = "lenient_or_default",
+        skip_serializing_if = "std::ops::Not::not"
+    )]
+    pub superseded: bool,
+}
+
+impl Job {
+    /// Does the platform hear how it goes?
+    #[must_use]
+    pub fn is_reported(&self) -> bool {
+        self.wanted.is_reported() && !self.superseded
+    }
 }
 
 /// How far a job came, as far as a power cut must know.
@@ -175,6 +190,13 @@ pub struct Owed {
     pub job: JobId,
     /// What happened.
     pub outcome: Outcome,
+    /// The version that was wanted; missing in older records.
+    #[serde(
+        default,
+        deserialize_with = "lenient",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub version: Option<Version>,
 }
 
 /// How an update ended, for `status`.

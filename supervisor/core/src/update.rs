@@ -24,7 +24,8 @@
 //! by the next start, as after a power cut.
 //! In any phase, a trusted slot that is found damaged when a worker is to be started from it gives way at once (see the module `damage`),
 //! and so does one that cannot be read, which is kept (see the module `unreadable`).
-//! The newest offer that arrives during a job is remembered, one at most, and judged again when the job has ended.
+//! The newest offer that arrives during a job is remembered, one at most, and judged again when the job has ended. If it is the platform's, and
+//! so was the job, then the job gives way to it (see the module `replaced`).
 //! What an operator may wish in each phase, and what becomes of it, stands in the module `wishes`.
 
 mod awaited;
@@ -35,6 +36,7 @@ mod fetching;
 mod hands;
 mod phase;
 mod regret;
+mod replaced;
 mod resume;
 mod rollback;
 mod timing;
@@ -56,6 +58,7 @@ use self::{
 use crate::{
     event::{JobId, SaveId, SlotId, Tenure, Turn},
     outcome::Outcome,
+    plan::Busy,
     record::{Owed, Wanted},
     tenure::{Death, Milestone},
     time::{TARDY, Ticks, sooner},
@@ -139,6 +142,16 @@ impl Update {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         matches!(self.phase, Phase::Idle)
+    }
+
+    /// What is under way, for whoever weighs an offer.
+    #[must_use]
+    pub fn busy(&self) -> Busy {
+        match self.phase {
+            Phase::Idle => Busy::Idle,
+            Phase::Regretting(_) => Busy::Leaving,
+            _ => Busy::Job,
+        }
     }
 
     /// Does it only wait for the disk, with its decision made? Such a phase ends even while the supervisor is being stopped.

@@ -10,11 +10,12 @@ use crate::{
             parse_rrpc, parse_service_call,
         },
         topics::{Action, Identifier, Route},
+        version::Version,
     },
     event::{Command, Grade},
     outbox::Report,
     outcome::Outcome,
-    plan::{Verdict, wanted, weigh},
+    plan::{Busy, Verdict, wanted, weigh},
     record::Wanted,
     time::Now,
     update::Update,
@@ -213,7 +214,12 @@ impl Agent {
                 Ok(Some(wanted)) => {
                     self.consider(wanted, Arrival::JustNow, now, out);
                 }
-                Err(outcome) => self.refuse_offer(outcome, true, out),
+                Err(outcome) => {
+                    if self.is_another(&offer.version) {
+                        self.hear_of_another(&offer.version, now, out);
+                    }
+                    self.refuse_offer(outcome, true, out);
+                }
             },
             Err(fault) => {
                 let why = fault.to_string();
@@ -240,15 +246,21 @@ impl Agent {
         now: Now,
         out: &mut Vec<Command>,
     ) -> Verdict {
-        let idle = self.update.as_ref().is_some_and(Update::is_idle);
-        let verdict = weigh(&wanted, &self.ledger, idle, &self.policy);
+        let busy = self.update.as_ref().map_or(Busy::Job, Update::busy);
+        let idle = busy == Busy::Idle;
+        let verdict = weigh(&wanted, &self.ledger, busy, &self.policy);
+        let names_another = match &verdict {
+            Verdict::Running => idle,
+            Verdict::SameJob | Verdict::Ended => false,
+            Verdict::Install | Verdict::Remember | Verdict::Refuse(_) => true,
+        };
+        if names_another && wanted.is_reported() && arrival == Arrival::JustNow {
+            self.hear_of_another(&wanted.version, now, out);
+        }
         match &verdict {
             Verdict::Install => {
                 if wanted.is_reported() {
                     self.outbox.begin();
-                    if arrival == Arrival::JustNow {
-                        self.settle_reports();
-                    }
                 }
                 self.with_update(now, out, |it, hands| it.open(wanted, hands));
             }
@@ -283,14 +295,37 @@ impl Agent {
         verdict
     }
 
+    /// The platform names another job than the one it heard of so far, which is over for it, and whatever is told of that one from now on
+    /// would pass for the new one's. An offer that waited says nothing about it.
+    fn hear_of_another(&mut self, version: &Version, now: Now, out: &mut Vec<Command>) {
+        self.settle_reports();
+        if self.is_told_of() {
+            self.outbox.begin();
+        }
+        self.with_update(now, out, |it, hands| it.supersede(version, hands));
+    }
+
+    /// Is this another version than that of the job the platform hears of, or is to hear the end of?
+    fn is_another(&self, version: &Version) -> bool {
+        let record = &self.ledger.record;
+        let job = record.job.as_ref().map(|job| &job.wanted.version);
+        let owed = record.owed.last().and_then(|owed| owed.version.as_ref());
+        job.or(owed) != Some(version)
+    }
+
+    /// Does the platform hear how the job under way goes?
+    fn is_told_of(&self) -> bool {
+        let job = self.ledger.record.job.as_ref();
+        let update = self.update.as_ref();
+        update.is_some_and(|update| update.is_told_of(job))
+    }
+
     /// A new offer is an answer to what was reported before it on this connection: a platform makes it only after it has taken
-    /// down how the one before ended. Told once more, that would pass for the end of the new one. One that waited says nothing about it.
+    /// down how the one before ended. Told once more, that would pass for the end of the new one.
     fn settle_reports(&mut self) {
-        for report in self.outbox.settle_sent() {
-            self.ledger
-                .record
-                .owed
-                .retain(|it| Some(it.job) != report.job);
+        let sent = self.outbox.settle_sent().into_iter();
+        for job in sent.filter_map(|report| report.job) {
+            self.ledger.forget_owed(job);
         }
     }
 
@@ -304,13 +339,13 @@ impl Agent {
         }
     }
 
-    /// Tells the cloud why its offer is not taken. During a job that is only logged, because the platform would take the report for
-    /// the end of that job.
+    /// Tells the cloud why its offer is not taken. While it hears of a job that is only logged, because the platform would take the report
+    /// for the end of that job.
     fn refuse_offer(&mut self, outcome: Outcome, reported: bool, out: &mut Vec<Command>) {
         let text = format!("an offer was refused: {outcome}");
         self.last_refusal = Some(text.clone());
         note(out, Grade::Warning, None, None, text);
-        if reported && self.update.as_ref().is_some_and(Update::is_idle) {
+        if reported && !self.is_told_of() {
             self.outbox.report(Report { job: None, outcome });
         }
     }

@@ -102,6 +102,7 @@ impl Agent {
                 Told::Found(text) | Told::Regret(text) => {
                     note(out, Grade::Warning, None, None, text);
                 }
+                Told::Turn(job, it @ Turn::Failed { .. }) => turn(out, Grade::Warning, job, it),
                 Told::Turn(job, it) => turn(out, Grade::Info, job, it),
                 Told::Step(job, text) => note(out, Grade::Info, None, Some(job), text),
                 Told::Trouble(job, text) => note(out, Grade::Warning, None, Some(job), text),

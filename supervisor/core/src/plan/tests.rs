@@ -219,7 +219,7 @@ fn plain_http_is_taken_where_the_operator_allows_it() {
 fn the_running_version_is_running_and_another_is_installed() {
     let ledger = running("1.0.0");
     let policy = Policy::default();
-    let verdict = |wanted| weigh(&wanted, &ledger, true, &policy);
+    let verdict = |wanted| weigh(&wanted, &ledger, Busy::Idle, &policy);
     assert_eq!(verdict(want("1.0.0", 1)), Verdict::Running);
     assert_eq!(verdict(want("1.0.7", 1)), Verdict::Install);
 }
@@ -228,7 +228,7 @@ fn the_running_version_is_running_and_another_is_installed() {
 fn an_older_version_is_refused_unless_the_configuration_or_the_operator_allows_it() {
     let ledger = running("1.10.0");
     let policy = Policy::default();
-    let refused = weigh(&want("1.9.0", 1), &ledger, true, &policy);
+    let refused = weigh(&want("1.9.0", 1), &ledger, Busy::Idle, &policy);
     let Verdict::Refuse(outcome) = refused else {
         panic!("{refused:?}");
     };
@@ -239,22 +239,25 @@ fn an_older_version_is_refused_unless_the_configuration_or_the_operator_allows_i
         ..want("1.9.0", 1)
     };
     assert!(matches!(
-        weigh(&by(false), &ledger, true, &policy),
+        weigh(&by(false), &ledger, Busy::Idle, &policy),
         Verdict::Refuse(_)
     ));
-    assert_eq!(weigh(&by(true), &ledger, true, &policy), Verdict::Install);
+    assert_eq!(
+        weigh(&by(true), &ledger, Busy::Idle, &policy),
+        Verdict::Install
+    );
     let lenient = Policy {
         allow_downgrade: true,
         ..policy
     };
     assert_eq!(
-        weigh(&want("1.9.0", 1), &ledger, true, &lenient),
+        weigh(&want("1.9.0", 1), &ledger, Busy::Idle, &lenient),
         Verdict::Install
     );
     // A device without a worker takes any version.
     let empty = Ledger::default();
     assert_eq!(
-        weigh(&want("1.9.0", 1), &empty, true, &Policy::default()),
+        weigh(&want("1.9.0", 1), &empty, Busy::Idle, &Policy::default()),
         Verdict::Install
     );
 }
@@ -271,12 +274,23 @@ fn during_a_job_its_own_offer_is_that_job_and_any_other_waits() {
         stage,
         at_once: false,
         verdict,
+        superseded: false,
     });
     let policy = Policy::default();
-    let verdict = |wanted| weigh(&wanted, &ledger, false, &policy);
+    let verdict = |wanted| weigh(&wanted, &ledger, Busy::Job, &policy);
     assert_eq!(verdict(want("1.0.7", 1)), Verdict::SameJob);
     assert_eq!(verdict(want("1.0.7", 2)), Verdict::Remember);
     assert_eq!(verdict(want("1.0.8", 1)), Verdict::Remember);
+    assert_eq!(verdict(want("1.0.0", 1)), Verdict::Running);
+    let by = Origin::Operator {
+        allow_downgrade: true,
+    };
+    let by_hand = Wanted {
+        by,
+        ..want("1.0.0", 1)
+    };
+    assert_eq!(verdict(by_hand), Verdict::Remember);
+    let verdict = |wanted| weigh(&wanted, &ledger, Busy::Leaving, &policy);
     assert_eq!(verdict(want("1.0.0", 1)), Verdict::Remember);
 }
 
@@ -286,17 +300,23 @@ fn a_build_is_refused_once_its_tries_are_used_up_and_not_before() {
     let policy = Policy::default();
     for starts in 1..=3 {
         assert_eq!(
-            weigh(&want("1.0.7", 1), &ledger, true, &policy),
+            weigh(&want("1.0.7", 1), &ledger, Busy::Idle, &policy),
             Verdict::Install
         );
         assert_eq!(ledger.spend(&slot(2, "1.0.7"), &[digest(1)]), starts);
     }
     let refused = Verdict::Refuse(Outcome::Quarantined { starts: 3 });
-    assert_eq!(weigh(&want("1.0.7", 1), &ledger, true, &policy), refused);
-    // The same bytes under another name are the same build; other bytes under the same name are not.
-    assert_eq!(weigh(&want("1.0.8", 1), &ledger, true, &policy), refused);
     assert_eq!(
-        weigh(&want("1.0.7", 2), &ledger, true, &policy),
+        weigh(&want("1.0.7", 1), &ledger, Busy::Idle, &policy),
+        refused
+    );
+    // The same bytes under another name are the same build; other bytes under the same name are not.
+    assert_eq!(
+        weigh(&want("1.0.8", 1), &ledger, Busy::Idle, &policy),
+        refused
+    );
+    assert_eq!(
+        weigh(&want("1.0.7", 2), &ledger, Busy::Idle, &policy),
         Verdict::Install
     );
 }
@@ -314,15 +334,20 @@ fn an_offer_that_was_sent_before_the_platform_knew_how_its_job_ended_is_no_new_o
         outcome: Some(outcome.clone()),
     });
     let job = JobId(2);
-    ledger.record.owed = vec![Owed { job, outcome }];
-    for idle in [false, true] {
+    let version = Some("1.0.7".parse().unwrap());
+    ledger.record.owed = vec![Owed {
+        job,
+        outcome,
+        version,
+    }];
+    for busy in [Busy::Job, Busy::Idle] {
         assert_eq!(
-            weigh(&want("1.0.7", 1), &ledger, idle, &policy),
+            weigh(&want("1.0.7", 1), &ledger, busy, &policy),
             Verdict::Ended
         );
     }
     assert_eq!(
-        weigh(&want("1.0.8", 1), &ledger, true, &policy),
+        weigh(&want("1.0.8", 1), &ledger, Busy::Idle, &policy),
         Verdict::Install
     );
     let by_hand = Wanted {
@@ -331,10 +356,29 @@ fn an_offer_that_was_sent_before_the_platform_knew_how_its_job_ended_is_no_new_o
         },
         ..want("1.0.7", 1)
     };
-    assert_eq!(weigh(&by_hand, &ledger, true, &policy), Verdict::Install);
+    assert_eq!(
+        weigh(&by_hand, &ledger, Busy::Idle, &policy),
+        Verdict::Install
+    );
+    // An update that ended after that and is not owed is none of it.
+    ledger.record.last_outcome.as_mut().unwrap().version = "1.0.9".parse().unwrap();
+    assert_eq!(
+        weigh(&want("1.0.9", 1), &ledger, Busy::Idle, &policy),
+        Verdict::Install
+    );
+    assert_eq!(
+        weigh(&want("1.0.7", 1), &ledger, Busy::Idle, &policy),
+        Verdict::Ended
+    );
+    // A record of before does not say which version it is about.
+    ledger.record.owed[0].version = None;
+    assert_eq!(
+        weigh(&want("1.0.9", 1), &ledger, Busy::Idle, &policy),
+        Verdict::Ended
+    );
     ledger.record.owed.clear();
     assert_eq!(
-        weigh(&want("1.0.7", 1), &ledger, true, &policy),
+        weigh(&want("1.0.7", 1), &ledger, Busy::Idle, &policy),
         Verdict::Install
     );
 }

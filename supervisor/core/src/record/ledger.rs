@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use super::{MOST_OWED, MOST_STRIKES, Origin, Owed, Record, Slot, SlotId, Strike, Wanted, same};
+use super::{
+    JobId, MOST_OWED, MOST_STRIKES, Origin, Owed, Record, Slot, SlotId, Strike, Wanted, same,
+};
 use crate::{
     alink::codec::Digest,
     event::{Command, SaveId},
@@ -267,6 +269,12 @@ impl Ledger {
             strike.starts = strike.starts.saturating_sub(1);
         }
         strikes.retain(|strike| strike.starts > 0);
+    }
+
+    /// The cloud is not owed the outcome of this job any more.
+    pub fn forget_owed(&mut self, job: JobId) {
+        self.record.owed.retain(|owed| owed.job != job);
+        self.untidy = true;
     }
 
     /// The cloud is owed an outcome from now on.

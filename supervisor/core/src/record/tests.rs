@@ -22,8 +22,11 @@ fn digest(method: DigestMethod, n: u64) -> Digest {
 }
 
 fn owed(n: u64) -> Owed {
-    let (job, outcome) = (JobId(n), Outcome::NeverHello);
-    Owed { job, outcome }
+    Owed {
+        job: JobId(n),
+        outcome: Outcome::NeverHello,
+        version: Some(format!("1.0.{n}").parse().unwrap()),
+    }
 }
 
 #[test]
@@ -60,6 +63,7 @@ fn a_full_record_comes_back_as_it_was() {
             stage: Stage::Trial { slot: slot(8) },
             at_once: true,
             verdict: Some(Outcome::NeverHello),
+            superseded: true,
         }),
         last_update: Some(Wall(5)),
         ..Record::default()
@@ -81,6 +85,10 @@ fn an_older_record_is_read_with_what_it_lacks_left_out() {
     let record: Record = serde_json::from_str(older).unwrap();
     let job = record.job.unwrap();
     assert_eq!((job.verdict, job.wanted.size()), (None, 5));
+    assert!(!job.superseded);
+    let older = r#"{"owed":[{"job":3,"outcome":"NeverHello"}]}"#;
+    let record: Record = serde_json::from_str(older).unwrap();
+    assert_eq!((record.owed.len(), &record.owed[0].version), (1, &None));
     assert_eq!(job.wanted.files[0].source, Source::Url("u".to_owned()));
 }
 
@@ -176,10 +184,7 @@ fn what_is_dropped_of_what_is_owed_is_counted_and_a_record_without_that_looks_as
             .contains("dropped")
     );
     for job in 0..40 {
-        ledger.owe(Owed {
-            job: JobId(job),
-            outcome: Outcome::NeverHello,
-        });
+        ledger.owe(owed(job));
     }
     assert_eq!(
         (ledger.record.owed.len(), ledger.record.dropped),

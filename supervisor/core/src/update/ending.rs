@@ -8,7 +8,7 @@ use super::{Closing, Hands, Phase, Told, Update};
 use crate::{
     event::{Command, SlotId, Tenure},
     outcome::Outcome,
-    record::{Ended, Job, Origin, Owed, Stage},
+    record::{Ended, Job, Owed, Stage},
 };
 
 /// How long `failed` is shown before `idle`.
@@ -39,29 +39,31 @@ impl Update {
     pub(super) fn close(&mut self, outcome: Outcome, hands: &mut Hands<'_, '_>) {
         let wall = hands.scene.now.wall;
         let mut told = None;
+        let failed = !matches!(outcome, Outcome::Replaced { .. });
         if let Some(job) = hands.ledger.record.job.take() {
             if let Some(slot) = job_slot(Some(&job)) {
                 self.throw_away(slot);
             }
             hands.ledger.record.last_outcome = Some(Ended {
-                version: job.wanted.version,
+                version: job.wanted.version.clone(),
                 at: wall,
                 outcome: Some(outcome.clone()),
             });
-            if job.wanted.by == Origin::Cloud {
+            if job.is_reported() {
                 let owed = Owed {
                     job: job.id,
                     outcome,
+                    version: Some(job.wanted.version),
                 };
                 hands.ledger.owe(owed.clone());
                 told = Some(owed);
             } else {
-                let text = format!("the update ended: {outcome}");
-                hands.told.push(Told::Trouble(job.id, text));
+                hands.untold(&job, &outcome);
             }
         }
         self.phase = Phase::Closing(Closing {
             owed: told,
+            failed,
             save: Some(hands.ledger.save(hands.scene.out)),
             again: None,
         });
@@ -69,7 +71,9 @@ impl Update {
 
     pub(super) fn closed(&mut self, closing: Closing, hands: &mut Hands<'_, '_>) {
         self.phase = Phase::Idle;
-        self.show_failed(hands);
+        if closing.failed {
+            self.show_failed(hands);
+        }
         hands.told.extend(closing.owed.map(Told::Failed));
     }
 

@@ -42,6 +42,7 @@ impl Update {
             stage: Stage::Open,
             at_once: false,
             verdict: None,
+            superseded: false,
         };
         record.next_slot = record.next_slot.saturating_add(1);
         let turn = Turn::Began {
@@ -62,6 +63,8 @@ impl Update {
         let Some(job) = &mut hands.ledger.record.job else {
             return;
         };
+        // What the platform names again is its job again.
+        job.superseded &= !wanted.is_reported();
         let newer = job.wanted.renew(wanted);
         hands.ledger.untidy();
         // An address that was asked for is tried even if it is the same: there is no other. None brings bytes before their day.

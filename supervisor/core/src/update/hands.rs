@@ -5,7 +5,7 @@ use crate::{
     alink::codec::Digest,
     crew::{Crew, Scene},
     event::{Command, FetchOrder, SlotId, Turn},
-    record::{Ledger, Slot, Stage},
+    record::{Job, Ledger, Slot, Stage},
     time::Jitter,
 };
 
@@ -77,7 +77,7 @@ impl Hands<'_, '_> {
     /// Tells how much is done, in percent, to whoever wanted the update: an operator looks at the status.
     pub(super) fn progress(&mut self, percent: u8) {
         let job = self.ledger.record.job.as_ref();
-        if job.is_some_and(|job| job.wanted.is_reported()) {
+        if job.is_some_and(Job::is_reported) {
             self.told.push(Told::Progress(percent));
         }
     }

@@ -120,6 +120,8 @@ pub(super) struct Committing {
 #[derive(Debug, Clone)]
 pub(super) struct Closing {
     pub(super) owed: Option<Owed>,
+    /// Is that a failure, or was the job only given up for another one?
+    pub(super) failed: bool,
     pub(super) save: Option<SaveId>,
     pub(super) again: Option<Ticks>,
 }

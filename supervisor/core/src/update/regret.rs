@@ -112,8 +112,13 @@ impl Update {
     }
 
     /// A supervisor starts. If the version it runs was trusted a short while ago, its last life ended unseen, unless it was stopped in order.
+    /// One that stands in for a slot that cannot be read is not held to account: there is nobody to go back to.
     pub(super) fn count_start(&mut self, hands: &mut Hands<'_, '_>) {
         let active = hands.ledger.record.active.clone();
+        let former = hands.ledger.record.former.as_ref();
+        if former.is_some_and(|it| hands.ledger.is_unreadable(it.id)) {
+            return;
+        }
         let (true, Some(_), Some(active)) = (self.is_idle(), &self.fresh, active) else {
             return;
         };

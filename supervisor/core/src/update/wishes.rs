@@ -139,7 +139,7 @@ impl Update {
             | Phase::Waiting(_)
             | Phase::Keeping(..)
             | Phase::Warming(_) => self.end_job(hands, |it, version, quarantined, hands| {
-                it.abandon(hands);
+                it.abandon(Outcome::Cancelled, hands);
                 let next = it.waiting.as_ref().map(|wanted| wanted.version.clone());
                 Effect::Cancelled {
                     version,
@@ -164,7 +164,7 @@ impl Update {
     }
 
     /// Ends a job whose new worker has not been made active.
-    fn abandon(&mut self, hands: &mut Hands<'_, '_>) {
+    pub(super) fn abandon(&mut self, outcome: Outcome, hands: &mut Hands<'_, '_>) {
         match (&self.phase, &hands.ledger.record.job) {
             (Phase::Fetching(_), Some(job)) => {
                 let job = job.id;
@@ -173,7 +173,7 @@ impl Update {
             (Phase::Keeping(slot, _), _) => hands.give_back(slot),
             _ => {}
         }
-        self.give_up_warming(Outcome::Cancelled, hands);
+        self.give_up_warming(outcome, hands);
     }
 
     /// A version may be taken again, whatever was held against it. What runs and what is under way keep their tries: what they are for is

@@ -12,7 +12,7 @@ impl Update {
     pub fn ota_status(&self) -> &'static str {
         match &self.phase {
             Phase::Idle if self.failed_until.is_some() => "failed",
-            Phase::Idle => "idle",
+            Phase::Idle | Phase::Closing(Closing { failed: false, .. }) => "idle",
             Phase::Fetching(fetching) if fetching.verifying => "verifying",
             Phase::Opening(_) | Phase::Fetching(_) => "downloading",
             Phase::Waiting(_) | Phase::Keeping(..) | Phase::Warming(_) => "updating",

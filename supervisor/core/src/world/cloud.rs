@@ -37,6 +37,8 @@ pub(crate) struct Cloud {
     /// Answers to requests.
     pub(crate) answers: Vec<Json>,
     pub(crate) posts: u64,
+    /// The version of the task as the brain was told of it, since it was born.
+    pub(crate) named: Option<String>,
     /// Is a query for an update answered with the offer of the task that is not over?
     pub(crate) answers_queries: bool,
     /// When it was asked for an update while a task was not over.
@@ -60,6 +62,7 @@ impl Default for Cloud {
             first: true,
             answers: Vec::new(),
             posts: 0,
+            named: None,
             answers_queries: false,
             queries: 0,
             blocks: None,
@@ -74,6 +77,20 @@ impl Cloud {
         if let Some(blocks) = &mut self.blocks {
             blocks.hand_out(version);
         }
+    }
+
+    /// The platform wants this version from now on, if it may: it begins no task for the one that the device says it runs. Answers
+    /// whether it pushes it all the same; never while it has a task for another.
+    pub(crate) fn may_offer(&mut self, version: &str) -> bool {
+        let runs = self.informed.last().map(String::as_str) == Some(version);
+        if !runs {
+            self.offer(version);
+        } else if self.task_is_over()
+            && let Some(blocks) = &mut self.blocks
+        {
+            blocks.hand_out(version);
+        }
+        !runs || self.task_is_over()
     }
 
     /// What the platform pushes to a device that connects.

@@ -27,6 +27,7 @@ impl World {
         if self.still {
             self.agent.throw_dice(SEED);
         }
+        self.is_named(&event);
         self.agent.handle(self.clock(), event, &mut out);
         self.ask_for(out);
     }
@@ -41,6 +42,7 @@ impl World {
     pub(super) fn ask_for(&mut self, commands: Vec<Command>) {
         for command in commands {
             let Command::Note(note) = command else {
+                self.tells_of_its_own(&command);
                 self.pending.push_back(command);
                 continue;
             };

@@ -4,7 +4,7 @@
 
 mod words;
 
-use super::{World, blocks::Answer};
+use super::{Happening, World, blocks::Answer};
 use crate::event::{Asker, CloudLoss, Event, FetchFault, Request, SlotId, Tenure};
 
 /// How long after a pause its operator says `resume`, in milliseconds.
@@ -140,8 +140,9 @@ impl World {
             Fault::KickCloud => self.cloud_is(true, CloudLoss::Closed),
             Fault::Withhold => self.durable.cloud.silent = self.durable.cloud.connected,
             Fault::Offer(version) => {
-                self.durable.cloud.offer(version);
-                if self.durable.cloud.connected {
+                let pushes = self.durable.cloud.may_offer(version);
+                if pushes && self.durable.cloud.connected {
+                    self.hear_what_is_on_its_way();
                     let (topic, payload) = self.durable.cloud.push_of(version);
                     self.deliver(Event::Arrived { topic, payload });
                 }
@@ -159,6 +160,18 @@ impl World {
                 let topic = "/sys/pk/dn/thing/service/property/set".to_owned();
                 let payload = br#"{"id":"5","params":{"target_temperature":99.5}}"#.to_vec();
                 self.deliver(Event::Arrived { topic, payload });
+            }
+        }
+    }
+
+    /// One connection keeps its order: what the cloud said before comes first.
+    fn hear_what_is_on_its_way(&mut self) {
+        let is_said = |it: &Happening| matches!(it, Happening::Tell(Event::Arrived { .. }));
+        let keys: Vec<_> = self.queue.iter().filter(|(_, it)| is_said(it)).collect();
+        let keys: Vec<_> = keys.into_iter().map(|(key, _)| *key).collect();
+        for key in keys {
+            if let Some(Happening::Tell(event)) = self.queue.remove(&key) {
+                self.deliver(event);
             }
         }
     }

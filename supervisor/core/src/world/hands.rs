@@ -69,9 +69,14 @@ impl World {
                     let why = "no room".to_owned();
                     self.tell_later(3, Event::SaveFailed { save, why });
                 } else {
-                    self.durable
-                        .laws
-                        .saved(&self.durable.disk, &record, &self.durable.behaviours);
+                    let Durable {
+                        disk,
+                        laws,
+                        behaviours,
+                        ..
+                    } = &mut self.durable;
+                    laws.saved(disk, &record, behaviours);
+                    laws.forgets(disk, &record);
                     self.durable.disk.record = Some(*record);
                     self.tell_later(3, Event::Saved { save });
                 }

@@ -1,6 +1,6 @@
 //! What must hold in every history, by name.
 //!
-//! `one_active`, `time_advances`, `inform_first`, `nothing_needed_is_removed` and `comes_to_rest` are checked where they can be seen; the others here.
+//! `one_active`, `time_advances`, `inform_first`, `told_of_its_own`, `nothing_needed_is_removed` and `comes_to_rest` are checked where they can be seen; the others here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,8 +35,10 @@ pub(crate) struct Laws {
     releasing: BTreeSet<String>,
     /// It is not to be believed.
     pub(crate) nothing_was_kept: bool,
-    /// Jobs whose outcome the cloud was told.
+    /// Jobs whose outcome the cloud was told, or does not want to hear any more.
     heard: BTreeSet<u64>,
+    /// Jobs of the record in whose place the brain was told of another.
+    replaced: BTreeSet<u64>,
     /// The newest job whose progress the cloud was told.
     progressed: u64,
 }
@@ -181,6 +183,40 @@ impl Laws {
         }
         for owed in &record.owed {
             self.job_ends(owed.job.0, Some(&owed.outcome.to_string()));
+        }
+    }
+
+    /// `told_truth`: what is owed is forgotten only when the cloud was told of it, or when the brain knows that another job has its place.
+    pub(crate) fn forgets(&mut self, disk: &Disk, record: &Record) {
+        let before = disk.record.iter().flat_map(|it| &it.owed);
+        for owed in before.filter(|it| !record.owed.contains(it)) {
+            let job = owed.job.0;
+            assert!(
+                self.heard.contains(&job) || self.replaced.contains(&job),
+                "told_truth: the end of job {job} was forgotten untold"
+            );
+            self.heard.insert(job);
+        }
+        let named = |job: &u64| {
+            let owed = record.owed.iter().map(|it| it.job);
+            owed.chain(record.job.as_ref().map(|it| it.id))
+                .any(|it| it.0 == *job)
+        };
+        self.replaced.retain(named);
+    }
+
+    /// The brain is told of a task for this version, which has the place of every other job.
+    pub(crate) fn is_named(&mut self, version: &str, disk: &Disk) {
+        let Some(record) = &disk.record else { return };
+        let job = record
+            .job
+            .as_ref()
+            .map(|it| (it.id, Some(&it.wanted.version)));
+        let owed = record.owed.iter().map(|it| (it.job, it.version.as_ref()));
+        for (job, wanted) in owed.chain(job) {
+            if wanted.is_some_and(|it| it.as_str() != version) {
+                self.replaced.insert(job.0);
+            }
         }
     }
 

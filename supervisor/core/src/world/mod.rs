@@ -24,6 +24,7 @@ mod operator;
 mod places;
 mod process;
 mod recorded;
+mod replaced;
 mod replay;
 mod rest;
 mod search;
@@ -227,6 +228,7 @@ impl World {
             still: false,
         };
         world.durable.laws.power_came_on();
+        world.durable.cloud.named = None;
         world.durable.cloud.power_cut();
         world.durable.disk.unanswered = 0;
         let (checkpoint, boot, lost) = world.durable.kept.starts();

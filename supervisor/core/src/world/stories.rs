@@ -131,7 +131,7 @@ fn the_running_version_offered_again_is_only_informed() {
 }
 
 #[test]
-fn the_same_offer_twice_is_one_job_and_another_waits_for_its_end() {
+fn the_same_offer_twice_is_one_job_and_the_newest_one_takes_its_place() {
     let mut world = at_rest();
     push(&mut world, "1.0.7");
     push(&mut world, "1.0.7");
@@ -139,7 +139,7 @@ fn the_same_offer_twice_is_one_job_and_another_waits_for_its_end() {
     push(&mut world, "1.0.8");
     push(&mut world, "1.0.9");
     world.rest(&["1.0.9"]);
-    assert_eq!(world.durable.cloud.informed, ["1.0.0", "1.0.7", "1.0.9"]);
+    assert_eq!(world.durable.cloud.informed, ["1.0.0", "1.0.9"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! Offers that are good and come in odd ways: while offline, twice, during a job, for somebody else.
+//! Offers that are good and come in odd ways: while offline, twice, in the place of another, for somebody else.
 
-use cloud_emulator::{Fault, FaultName, Rollout, TaskState, Transport};
-use e2e::Stand;
+use cloud_emulator::{Fault, FaultName, Rollout, TaskState, TaskView, Transport};
+use e2e::{Image, Stand};
 use serde_json::json;
 
 #[test]
@@ -86,29 +86,110 @@ fn an_offer_for_another_module_is_left_alone() {
     supervisor.await_rest("1.0.0");
 }
 
+/// A job for an image that takes the place of the one under way. Its number.
+fn put_in_its_place(stand: &Stand, image: &Image) -> u64 {
+    let firmware = stand.upload(image);
+    stand.start(Rollout {
+        overwrite: true,
+        ..Rollout::new(firmware.id, &stand.device)
+    })
+}
+
+/// The device's part of a job.
+fn part(stand: &Stand, job: u64) -> TaskView {
+    let device = stand.cloud.device_state(&stand.device).unwrap();
+    let mut tasks = device.tasks.into_iter();
+    tasks.find(|task| task.job == job).unwrap()
+}
+
+/// What the platform took for reports of a job: steps and words.
+fn reports(stand: &Stand, job: u64) -> Vec<(i64, String)> {
+    let device = stand.cloud.device_state(&stand.device).unwrap();
+    let of_job = device.progress.into_iter().filter(|it| it.job == Some(job));
+    of_job
+        .map(|it| (it.step.parse().unwrap(), it.description))
+        .collect()
+}
+
 #[test]
-fn an_offer_during_a_job_is_remembered_and_taken_up_after_it() {
+fn a_job_that_takes_the_place_of_a_download_hears_nothing_of_it() {
     let stand = Stand::new();
     let supervisor = stand.run_with(&stand.good("1.0.0"));
+    let worker = supervisor.worker();
     let first = stand.good("1.0.7");
     stand
         .cloud
         .fault(Fault::new(FaultName::Stall).n(first.size() / 2));
-    stand.offer(&first);
-    supervisor.await_status("the first is under way", |status| {
-        status["wanted"] == "1.0.7"
+    let one = stand.offer(&first);
+    stand.await_device("half of it is told", |device| {
+        let told = device.progress.last();
+        told.is_some_and(|it| it.step.parse::<i64>().unwrap() > 40)
     });
-    let second = stand.upload(&stand.good("1.0.8"));
-    stand
-        .cloud
-        .push_offer(&stand.device, &stand.cloud.offer(&second, Transport::Http));
+    let other = put_in_its_place(&stand, &stand.good("1.0.8"));
+    supervisor
+        .log
+        .await_line("the update ended: the platform wants version 1.0.8 in its place");
+    stand.cloud.clear_fault(FaultName::Stall);
+    supervisor.await_rest("1.0.8");
+    stand.await_task(TaskState::Succeeded);
+    assert_eq!(stand.informed(), ["1.0.0", "1.0.8"]);
+    assert_eq!(part(&stand, one).state, TaskState::Canceled);
+    assert_eq!(part(&stand, other).state, TaskState::Succeeded);
+    let told: Vec<i64> = reports(&stand, other).into_iter().map(|it| it.0).collect();
+    assert_eq!(told.first(), Some(&1), "{told:?}");
+    assert!(told.is_sorted() && told.last() == Some(&100), "{told:?}");
+    let parts = stand.path("state/parts").read_dir().unwrap();
+    assert_eq!(parts.count(), 0, "what there was of it is gone");
+    // Nobody cancelled it.
+    assert_ne!(supervisor.worker(), worker);
+    assert_eq!(supervisor.status()["quarantined"], json!([]));
+}
+
+#[test]
+fn a_job_that_takes_the_place_of_a_trial_does_not_hear_how_that_fails() {
+    let mut stand = Stand::new();
+    stand.set("worker.quiesce_limit_s", 2);
+    let old = json!({ "version": "1.0.0", "do": "keep-handover" });
+    let supervisor = stand.run_with(&stand.misfit(&old));
+    let dies = json!({ "version": "1.0.7", "do": "unwell-while-proving", "reason": "the fan stands still" });
+    let unfit = json!({ "version": "1.0.8", "do": "unfit", "reason": "the probe is broken" });
+    let one = stand.offer(&stand.misfit(&dies));
+    supervisor.await_status("the switch", |status| status["phase"] == "switching");
+    let other = put_in_its_place(&stand, &stand.misfit(&unfit));
     supervisor
         .log
         .await_line("version 1.0.8 was offered during an update");
-    stand.cloud.clear_fault(FaultName::Stall);
-    stand.await_task(TaskState::Succeeded);
+    supervisor
+        .log
+        .await_line("did not prove itself: it is unwell: the fan stands still; the version before");
+    stand.await_task(TaskState::Failed);
+    supervisor.await_rest("1.0.0");
+    let (one, told) = (part(&stand, one), reports(&stand, one));
+    assert_eq!(one.state, TaskState::Canceled);
+    assert!(told.iter().all(|(step, _)| *step > 0), "{told:?}");
+    let (of_other, told) = (part(&stand, other), reports(&stand, other));
+    let why = "the new worker did not get ready: the probe is broken";
+    assert_eq!(of_other.description, why);
+    assert_eq!(told.first(), Some(&(1, String::new())), "{told:?}");
+    let failed: Vec<_> = told.iter().filter(|(step, _)| *step < 0).collect();
+    assert_eq!(failed, [&(-4, why.to_owned())]);
+    assert_eq!(stand.informed(), ["1.0.0"]);
+}
+
+#[test]
+fn a_job_that_takes_the_place_of_a_trial_begins_after_that_has_succeeded() {
+    let mut stand = Stand::new();
+    stand.set("worker.quiesce_limit_s", 2);
+    let old = json!({ "version": "1.0.0", "do": "keep-handover" });
+    let supervisor = stand.run_with(&stand.misfit(&old));
+    let one = stand.offer(&stand.good("1.0.7"));
+    supervisor.await_status("the switch", |status| status["phase"] == "switching");
+    let other = put_in_its_place(&stand, &stand.good("1.0.8"));
     supervisor.await_rest("1.0.8");
+    stand.await_task(TaskState::Succeeded);
     assert_eq!(stand.informed(), ["1.0.0", "1.0.7", "1.0.8"]);
+    assert_eq!(part(&stand, one).state, TaskState::Canceled);
+    assert_eq!(part(&stand, other).state, TaskState::Succeeded);
 }
 
 #[test]

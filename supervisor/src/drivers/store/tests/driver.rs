@@ -432,6 +432,7 @@ fn only_the_part_of_the_job_in_the_record_outlives_a_start() {
         stage: Stage::Open,
         at_once: false,
         verdict: None,
+        superseded: false,
     };
     state
         .save(&Record {

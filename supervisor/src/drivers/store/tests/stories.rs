@@ -89,6 +89,7 @@ pub(super) fn job(id: u64, files: Option<usize>) -> Job {
         stage: Stage::Open,
         at_once: false,
         verdict: None,
+        superseded: false,
     }
 }
 
