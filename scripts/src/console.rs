@@ -75,16 +75,23 @@ fn run(workspace: &Workspace, args: &Args, steps: &mut Steps) {
     let Some((page, pictures)) = opened else {
         return;
     };
-    let told: [(&'static str, &dyn Fn() -> Outcome); 8] = [
-        ("180 °C, and the curve rises", &|| story::heat(&page)),
+    let told: [(&'static str, &dyn Fn() -> Outcome); 11] = [
+        ("180 °C, and the curve rises", &|| {
+            story::heat(&page, args.keep_pictures)
+        }),
         ("a good update", &|| {
             story::good(&page, &stage, &images, &pictures)
         }),
-        ("a bad update", &|| story::bad(&page, &stage, &images)),
+        ("a bad update", &|| {
+            story::bad(&page, &stage, &images, &pictures)
+        }),
         ("refusals in their own words", &|| story::refusals(&page)),
         ("the journal", &|| story::journal(&page)),
+        ("a page that comes late", &|| story::late(&page)),
         ("keyboard alone", &|| story::keyboard(&page)),
         ("pictures", &|| pictures.all(&page)),
+        ("an update cancelled", &|| story::cancel(&page, &stage)),
+        ("pages of strangers", &|| story::strangers(&page, &stage)),
         ("lost and found again", &|| story::lost(&page, &pictures)),
     ];
     for (name, tell) in told {

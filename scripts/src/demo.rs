@@ -98,6 +98,14 @@ fn tell(args: &Args, workspace: &Workspace, begun: Instant) -> Result<bool, Demo
         &format!("http://{api}/, MQTT over TLS on {}", stage.broker()),
         begun,
     );
+    if !args.check && paint::moves() {
+        println!(
+            "  the story begins as soon as the console is open in a browser, or in {} s",
+            WATCHER.as_secs()
+        );
+        let emulator = stage.emulator();
+        emulator.block_on(emulator.wait_for_follower(WATCHER));
+    }
     let story = story::tell(&stage, &images, begun)?;
     println!();
     let promises = promises::judge(&stage, &story)?;
@@ -146,6 +154,9 @@ fn done(what: &str, text: &str, begun: Instant) {
     );
 }
 
+/// How long the story waits for somebody to watch it, when a person sits at the terminal.
+const WATCHER: Duration = Duration::from_secs(20);
+
 /// How long one look for the end of an update may take before the next one; nothing is missed in between.
 const LOOK: Duration = Duration::from_secs(600);
 
@@ -160,7 +171,8 @@ fn play(stage: &Stage, toys: &Toys) -> Result<(), DemoError> {
     let mut versions = Vec::new();
     for (version, image) in &toys.ready {
         images::publish(stage, version, image)?;
-        let name = image.file_stem().unwrap_or_default().to_string_lossy();
+        let name = image.file_name().unwrap_or_default().to_string_lossy();
+        let name = name.trim_end_matches(std::env::consts::EXE_SUFFIX);
         versions.push(format!("{version} ({name})"));
     }
     println!(

@@ -44,6 +44,9 @@ const ARGUMENTS: [&str; 11] = [
     "--force-color-profile=srgb",
 ];
 
+/// A name that somebody else has pointed at this machine.
+pub(super) const STRANGER: &str = "stranger.example";
+
 /// How long anything on the page may take to show.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
@@ -295,6 +298,7 @@ fn capabilities(
     for argument in ARGUMENTS {
         wanted.add_arg(argument)?;
     }
+    wanted.add_arg(&format!("--host-resolver-rules=MAP {STRANGER} 127.0.0.1"))?;
     wanted.add_arg(&format!("--user-data-dir={}", profile.display()))?;
     wanted.set_browser_log_level(LoggingPrefsLogLevel::All)?;
     Ok(wanted)

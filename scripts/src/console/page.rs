@@ -43,6 +43,11 @@ impl Page {
         Ok(())
     }
 
+    /// Goes to a page that is no console.
+    pub(super) fn elsewhere(&self, address: &str) -> Done {
+        self.browser.go(address)
+    }
+
     pub(super) fn until(&self, what: &str, expression: &str) -> Done<Value> {
         self.browser.until(what, expression)
     }

@@ -13,8 +13,8 @@ use crate::workspace::Workspace;
 /// Widths in CSS pixels: a desk, and a phone.
 const WIDE: u32 = 1440;
 const NARROW: u32 = 390;
-/// The README's pictures: how wide the page is, how much of it is shown, and how many pixels each CSS pixel has.
-const KEPT: (u32, u32) = (1360, 1000);
+/// The README's pictures: how wide the page is, and how many pixels each CSS pixel has. They end where the updates end.
+const KEPT: u32 = 1360;
 const KEPT_SCALE: f64 = 1.5;
 const KEPT_QUALITY: u32 = 82;
 /// The largest of them, in bytes.
@@ -71,7 +71,6 @@ impl Pictures {
             }
         }
         self.sized(page, WIDE).map_err(failed)?;
-        self.keep(page, "console-dark").map_err(failed)?;
         self.theme(page, "system").map_err(failed)?;
         let folder = self.folder.display();
         Ok(Held::with(format!("{} in {folder}", made.join(", "))))
@@ -91,11 +90,15 @@ impl Pictures {
         let Some(folder) = &self.kept else {
             return Ok(());
         };
-        let (width, height) = KEPT;
-        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": KEPT_SCALE, "mobile": false});
-        page.chromium("Emulation.setDeviceMetricsOverride", metrics)?;
+        let sized = |height: Value| {
+            let metrics = json!({"width": KEPT, "height": height, "deviceScaleFactor": KEPT_SCALE, "mobile": false});
+            page.chromium("Emulation.setDeviceMetricsOverride", metrics)
+        };
+        sized(json!(1000))?;
         page.ask("(scrollTo(0, 0), document.activeElement.blur())")?;
         settled(page)?;
+        let end = "Math.ceil(document.getElementById('updates-panel').getBoundingClientRect().bottom) + 14";
+        sized(page.ask(end)?)?;
         let asked = json!({"format": "webp", "quality": KEPT_QUALITY, "optimizeForSpeed": false});
         let answer = page.chromium("Page.captureScreenshot", asked)?;
         let bytes = decoded(&answer);

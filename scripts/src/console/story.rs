@@ -1,8 +1,9 @@
 //! What is done on the page, and what must be seen there.
 
-use cloud_emulator::{Emulator, Options, SigningKey};
+use cloud_emulator::{Emulator, Options, Package, SignMethod};
 use thirtyfour::Key;
 
+use super::browser::STRANGER;
 use super::failed;
 use super::page::Page;
 use super::pictures::Pictures;
@@ -11,8 +12,8 @@ use crate::demo::images::{self, Images};
 use crate::stage::Stage;
 use crate::step::{Failure, Held, Outcome};
 
-/// Sets 180 °C and waits until the curve, as it is drawn, has risen.
-pub(super) fn heat(page: &Page) -> Outcome {
+/// Sets 180 °C and waits until the curve, as it is drawn, has risen; for a picture worth keeping, until it has risen far.
+pub(super) fn heat(page: &Page, far: bool) -> Outcome {
     page.write("#target-input", "180").map_err(failed)?;
     page.press("#target-form button.main").map_err(failed)?;
     page.reply("#oven-reply", "done").map_err(failed)?;
@@ -34,7 +35,11 @@ pub(super) fn heat(page: &Page) -> Outcome {
         "(ends => ends && ends.length > 2 && Number(ends[0]) - Number(ends.at(-1)) > 8 && document.getElementById('digits').textContent)\
          (document.getElementById('curve-chamber').getAttribute('d').match(/(?<= )[\\d.]+/g))",
     );
-    let shown = risen.map_err(failed)?;
+    let mut shown = risen.map_err(failed)?;
+    if far {
+        let hot = "(digits => Number(digits) > 80 && digits)(document.getElementById('digits').textContent)";
+        shown = page.until("80 °C", hot).map_err(failed)?;
+    }
     Ok(Held::with(format!(
         "{} °C and rising",
         shown.as_str().unwrap_or_default()
@@ -124,7 +129,7 @@ pub(super) fn good(page: &Page, stage: &Stage, images: &Images, pictures: &Pictu
 }
 
 /// Brings a version that dies on its trial, and sees it taken back with a reason.
-pub(super) fn bad(page: &Page, stage: &Stage, images: &Images) -> Outcome {
+pub(super) fn bad(page: &Page, stage: &Stage, images: &Images, pictures: &Pictures) -> Outcome {
     images::publish(stage, "1.0.8", &images.bad).map_err(failed)?;
     page.until(
         "the bad version in the list",
@@ -163,6 +168,11 @@ pub(super) fn bad(page: &Page, stage: &Stage, images: &Images) -> Outcome {
         "document.querySelector('.device .version').textContent === '1.0.7' && document.querySelector('.device .state').textContent === 'on line'",
     )
     .map_err(failed)?;
+    for theme in ["dark", "light"] {
+        pictures.theme(page, theme).map_err(failed)?;
+        let name = format!("console-{theme}");
+        pictures.keep(page, &name).map_err(failed)?;
+    }
     Ok(Held::with(why))
 }
 
@@ -276,6 +286,20 @@ pub(super) fn journal(page: &Page) -> Outcome {
     Ok(Held::with(bound.as_str().unwrap_or_default().to_owned()))
 }
 
+/// A page that is opened now shows what has happened before it was.
+pub(super) fn late(page: &Page) -> Outcome {
+    page.home().map_err(failed)?;
+    let there = "document.querySelector('.flag.mark') && document.querySelector('.flag.succeeded') && document.querySelector('.flag.failed') \
+        && document.querySelector('rect.phase.downloading') && document.querySelectorAll('.lanes rect.version').length === 2 \
+        && document.getElementById('curve-chamber').getAttribute('d').split('L').length";
+    let points = page
+        .until("both updates and the curve", there)
+        .map_err(failed)?;
+    Ok(Held::with(format!(
+        "{points} points of the curve, both updates"
+    )))
+}
+
 /// Every control is reached by the tab key, in the order of the page, and shows that it has the focus; the oven is switched off by it.
 pub(super) fn keyboard(page: &Page) -> Outcome {
     page.home().map_err(failed)?;
@@ -332,6 +356,68 @@ pub(super) fn keyboard(page: &Page) -> Outcome {
     Ok(Held::with(format!("{count} stops, each seen and named")))
 }
 
+/// An update that would take minutes is cancelled on the page.
+pub(super) fn cancel(page: &Page, stage: &Stage) -> Outcome {
+    let package = Package::from_bytes("1.0.9", vec![0x5a; 4_000_000]);
+    let package = package
+        .sign_method(SignMethod::Sha256)
+        .signed(stage.publisher(), env!("HOTPLATE_TARGET"));
+    stage.emulator().add_firmware(package).map_err(failed)?;
+    page.choose("#fault-name", "slow").map_err(failed)?;
+    page.write("#fault-n", "20000").map_err(failed)?;
+    page.press("#fault-form button").map_err(failed)?;
+    page.reply("#fault-reply", "done").map_err(failed)?;
+    page.until(
+        "the version in the list",
+        "document.querySelector('#job-package option').textContent.startsWith('1.0.9')",
+    )
+    .map_err(failed)?;
+    page.press("#job-form button").map_err(failed)?;
+    page.until(
+        "the update in progress",
+        "document.querySelector('.task').dataset.state === 'IN_PROGRESS'",
+    )
+    .map_err(failed)?;
+    page.press(".task button").map_err(failed)?;
+    page.until(
+        "the update cancelled",
+        "document.querySelector('.task').dataset.state === 'CANCELED'",
+    )
+    .map_err(failed)?;
+    let words = page.reply("#job-reply", "done").map_err(failed)?;
+    Ok(Held::with(words))
+}
+
+/// Neither a stranger's page nor a stranger's name for this machine gets at the device.
+pub(super) fn strangers(page: &Page, stage: &Stage) -> Outcome {
+    let address = stage.emulator().http_address();
+    let before = stage.emulator().faults();
+    let post = format!(
+        "(window.done = false, fetch('http://{address}/api/faults', {{method: 'POST', mode: 'no-cors', body: '{{\"name\":\"url-expired\"}}'}})\
+         .catch(() => null).finally(() => window.done = true), true)"
+    );
+    // Another port is another origin, and on this machine none that the browser itself keeps away from ours.
+    let stranger = format!("http://{}/", stage.emulator().firmware_address());
+    page.elsewhere(&stranger).map_err(failed)?;
+    page.ask(&post).map_err(failed)?;
+    page.until("the end of the request", "window.done")
+        .map_err(failed)?;
+    if stage.emulator().faults().len() != before.len() {
+        let output = "a page of a stranger has switched a fault on";
+        return Err(Failure::new(output, super::NEXT));
+    }
+    let name = format!("http://{STRANGER}:{}/", address.port());
+    page.elsewhere(&name).map_err(failed)?;
+    let words = page
+        .until(
+            "a refusal",
+            "document.body.innerText.includes('is not an IP address') && document.body.innerText",
+        )
+        .map_err(failed)?;
+    page.home().map_err(failed)?;
+    Ok(Held::with(words.as_str().unwrap_or_default().to_owned()))
+}
+
 /// A platform that goes away and comes back under its address, with none and then with one device whose names are as long as may be.
 pub(super) fn lost(page: &Page, pictures: &Pictures) -> Outcome {
     let start = |port: u16| {
@@ -359,7 +445,7 @@ pub(super) fn lost(page: &Page, pictures: &Pictures) -> Outcome {
     pictures.now(page, "disconnected").map_err(failed)?;
     let second = start(address.port())?;
     let long = cloud_emulator::DeviceId::new("a1LongestKey", "kitchen-of-the-third-floor-oven1");
-    second.add_device(&long, &SigningKey::generate().public());
+    second.add_device(&long, "0123456789abcdef0123456789abcdef");
     page.until("the page live again, with the new device", "document.body.dataset.link === 'live' && document.querySelectorAll('.device').length === 1")
         .map_err(failed)?;
     page.home().map_err(failed)?;

@@ -323,6 +323,13 @@ impl Emulator {
         self.0.shared.look(|world| world.journal.last())
     }
 
+    /// Waits until somebody follows the events, as the console does in every browser that shows it. False when the time is over.
+    pub async fn wait_for_follower(&self, limit: Duration) -> bool {
+        let shared = &self.0.shared;
+        let come = shared.wait(limit, |_| (shared.followers() > 0).then_some(()));
+        come.await.is_some()
+    }
+
     /// Writes into the journal what was seen elsewhere, at a time in ms since 1970 (now, if `None`), such as a gap that the device
     /// has measured itself; the console shows it beside its curves. False if there is no such device.
     pub fn mark(&self, device: &DeviceId, at: Option<u64>, text: &str) -> bool {

@@ -169,6 +169,7 @@ fn introduce(emulator: &Emulator, device: &DeviceId, secret: &str) {
     if let Some(address) = emulator.mqtts_address() {
         println!("MQTT, TLS  {address}");
     }
+    println!("console    http://{http}/");
     println!("HTTP API   http://{http}/api");
     println!("firmware   http://{}", emulator.firmware_address());
     println!();

@@ -2,10 +2,10 @@
 //!
 //! Whoever changes the world goes through [`Shared::act`], which wakes all who wait; so nobody polls and nobody sleeps.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::journal::Entry;
 use crate::login::DeviceId;
@@ -18,7 +18,11 @@ pub(crate) struct Shared {
     world: Mutex<World>,
     changed: watch::Sender<()>,
     hung_up: watch::Sender<()>,
+    followers: Arc<Semaphore>,
 }
+
+/// Those who follow the events at a time; a further one is refused.
+pub(crate) const MOST_FOLLOWERS: usize = 16;
 
 /// Milliseconds since 1970.
 pub(crate) fn now() -> Millis {
@@ -46,6 +50,7 @@ impl Shared {
             world: Mutex::new(world),
             changed: watch::Sender::new(()),
             hung_up: watch::Sender::new(()),
+            followers: Arc::new(Semaphore::new(MOST_FOLLOWERS)),
         }
     }
 
@@ -69,6 +74,18 @@ impl Shared {
     /// Told of every change.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
+    }
+
+    /// A place for one who follows the events, for as long as it is held; none if there are too many.
+    pub(crate) fn follow(&self) -> Option<OwnedSemaphorePermit> {
+        let place = self.followers.clone().try_acquire_owned().ok()?;
+        self.changed.send_replace(());
+        Some(place)
+    }
+
+    /// How many follow the events.
+    pub(crate) fn followers(&self) -> usize {
+        MOST_FOLLOWERS - self.followers.available_permits()
     }
 
     /// Ends every connection for downloads that there is now.

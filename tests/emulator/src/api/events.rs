@@ -33,11 +33,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::{Api, Failed};
 use crate::login::DeviceId;
 use crate::platform::World;
-use crate::shared::Shared;
+use crate::shared::{MOST_FOLLOWERS, Shared};
 use crate::state::DeviceState;
 
-/// Followers at a time; a further one is refused.
-pub(super) const MOST_FOLLOWERS: usize = 16;
 /// Entries in one event.
 const BATCH: usize = 256;
 /// Tasks told of one device.
@@ -69,11 +67,7 @@ pub(super) async fn follow(
             format!("{MOST_FOLLOWERS} followers are served already; close a page of the console");
         Failed(StatusCode::SERVICE_UNAVAILABLE, why, None)
     };
-    let place = api
-        .followers
-        .clone()
-        .try_acquire_owned()
-        .map_err(|_| full())?;
+    let place = api.shared.follow().ok_or_else(full)?;
     let id = headers.get("last-event-id").map(|id| id.to_str());
     let id = id.and_then(Result::ok).or(begin.after.as_deref());
     let after = id

@@ -24,7 +24,6 @@ use axum::{Json, Router, middleware};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
 use crate::calls::CallError;
 use crate::firmware::PackageError;
@@ -63,8 +62,6 @@ struct Api {
     index: Index,
     /// Tells this run of the emulator from those before it, whose journals had other entries under the same numbers.
     run: String,
-    /// Places for those who follow the events.
-    followers: Arc<Semaphore>,
 }
 
 /// Serves the API on a listener until the task is ended.
@@ -74,7 +71,6 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, index: Ind
         shared,
         index,
         run: Random::unseeded().hex(8),
-        followers: Arc::new(Semaphore::new(events::MOST_FOLLOWERS)),
     };
     let api = Router::new()
         .route("/", get(index_of))

@@ -70,7 +70,7 @@ function draw() {
   const axis = timeAxis(from, Math.max(here, from + SHORTEST), here, narrow ? 52 : 62, width - 14);
   const flags = flagged(history, axis);
   const top = 8 + flags.rows * FLAG;
-  const bottom = top + (narrow ? 170 : 226);
+  const bottom = top + (narrow ? 170 : 250);
   const target = valueAt(history.target, here) ?? 0;
   const visible = history.chamber.filter((dot) => dot.at >= axis.from).map((dot) => dot.value);
   const scale = temperatureScale(Math.max(target, ...visible), top, bottom);
@@ -88,7 +88,7 @@ function draw() {
     below.group,
     flags.group(top, below),
     pointer(axis, top, below.bottom),
-    ...(history.chamber.length === 0 ? [svg("text", { class: "nothing", x: (axis.left + axis.right) / 2, y: (top + bottom) / 2 }, "no temperature told yet")] : []),
+    ...(history.chamber.length === 0 ? [svg("text", { class: "nothing", x: (axis.left + axis.right) / 2, y: top + (bottom - top) * 0.36 }, "no temperature told yet")] : []),
   );
   drawn = axis;
   read(history, cursor ?? here);
@@ -167,7 +167,8 @@ function flagged(history, axis) {
     svg("g", { class: "flags" }, ...flags.map((flag) => {
       const x = Math.round(axis.x(flag.at)) + 0.5;
       const y = 8 + flag.row * FLAG;
-      const bottom = flag.kind === "mark" ? below.bottom : below.version;
+      // What failed or was cancelled left the version as it was.
+      const bottom = ["mark", "succeeded"].includes(flag.kind) ? below.bottom : below.update;
       return svg("g", { class: `flag ${flag.kind}` },
         svg("line", { x1: x, x2: x, y1: y, y2: bottom }),
         svg("text", { x: x + (flag.turned ? -5 : 5), y: y + 11, "text-anchor": flag.turned ? "end" : "start" }, flag.text));

@@ -1,7 +1,7 @@
 // The devices there are: whether each is on line, which version it runs, and how far its update is. One of them is chosen.
 
 import { byId, el, keyed, setText } from "./dom.js";
-import { choose, keyOf, on, property, state } from "./state.js";
+import { choose, chosen, keyOf, on, property, state } from "./state.js";
 
 export function devices() {
   on(["devices"], show);
@@ -10,8 +10,16 @@ export function devices() {
 
 function show() {
   const list = [...state.devices.values()];
-  byId("no-devices").hidden = list.length > 0 || state.link !== "live";
+  byId("no-devices").hidden = list.length > 0;
+  document.title = title();
   keyed(byId("devices"), list, keyOf, make, update);
+}
+
+/** The tab's words: enough to see from another tab that an update runs. */
+function title() {
+  const device = chosen();
+  if (!device) return "Hotplate console";
+  return `${device.device_name}: ${words(device)} – Hotplate console`;
 }
 
 function make(device) {
@@ -27,16 +35,25 @@ function make(device) {
 
 function update(row, device) {
   const button = row.firstElementChild;
-  const phase = property(device, "ota_status");
-  const updates = device.online && typeof phase === "string" && phase !== "idle";
-  const word = device.enabled ? (device.online ? "on line" : "off line") : "shut out";
   button.dataset.online = device.online;
   button.setAttribute("aria-pressed", String(keyOf(device) === state.chosen));
   setText(button.querySelector(".version"), device.versions.default ?? "no version told");
-  setText(button.querySelector(".state"), updates ? `${word} · ${phase} ${progressOf(device)} %` : word);
+  setText(button.querySelector(".state"), words(device));
   const bar = button.querySelector("progress");
-  bar.hidden = !updates;
+  bar.hidden = !phaseOf(device);
   bar.value = progressOf(device);
+}
+
+function words(device) {
+  const word = device.enabled ? (device.online ? "on line" : "off line") : "shut out";
+  const phase = phaseOf(device);
+  return phase ? `${word} · ${phase} ${progressOf(device)} %` : word;
+}
+
+/** The phase of its update; none if it is idle, or not there to be asked. */
+function phaseOf(device) {
+  const phase = property(device, "ota_status");
+  return device.online && typeof phase === "string" && phase !== "idle" ? phase : null;
 }
 
 /** The progress it tells of itself. */

@@ -68,7 +68,7 @@ function filter() {
     (!device || (entry.device && keyOf(entry.device) === device)) &&
     (!kinds || kinds.includes(entry.kind)) &&
     (!topic || fits(entry.topic ?? entry.filter ?? entry.path ?? "")) &&
-    (!text || `${subject(entry)} ${words(entry)}`.toLowerCase().includes(text));
+    (!text || `${subject(entry)} ${entry.payload?.text ?? ""} ${words(entry)}`.toLowerCase().includes(text));
 }
 
 /** MQTT's way to say which topics: `+` is any one level, `#` at the end all that follow. */
@@ -91,7 +91,7 @@ function make(entry) {
       el("time", {}, time(entry.time)),
       el("span", { class: "sign", title: entry.kind }, SIGNS[entry.kind] ?? "·"),
       el("span", { class: "who" }, entry.device?.device_name ?? ""),
-      el("span", { class: "subject" }, subject(entry)),
+      el("span", { class: "subject", title: subject(entry) }, brief(entry)),
       el("span", { class: "words" }, words(entry).slice(0, 300))));
   // The whole of it is written only for those who look.
   row.addEventListener("toggle", () => {
@@ -103,12 +103,26 @@ function make(entry) {
 /** Topic, path or kind: what it is about. */
 const subject = (entry) => entry.topic ?? entry.path ?? entry.filter ?? entry.fault ?? entry.kind;
 
-/** What it says, on one line. */
+/** The same without the device's names, which stand beside it. */
+function brief(entry) {
+  const { product_key, device_name } = entry.device ?? {};
+  return subject(entry).replace(`/${product_key}/${device_name}`, "/…");
+}
+
+/** What was worked out for each entry, for as long as it is kept. */
+const known = new WeakMap();
+
 function words(entry) {
+  if (!known.has(entry)) known.set(entry, worked(entry));
+  return known.get(entry);
+}
+
+/** What it says, on one line. */
+function worked(entry) {
   switch (entry.kind) {
     case "in":
     case "out":
-      return entry.payload.text ?? `${bytes(entry.bytes)} that are no text`;
+      return entry.payload.text === undefined ? `${bytes(entry.bytes)} that are no text` : inner(entry.payload.text);
     case "undelivered":
       return `not delivered: ${entry.reason}`;
     case "connect":
@@ -126,6 +140,19 @@ function words(entry) {
       return "this fault struck";
     default:
       return entry.text ?? entry.reason ?? entry.how ?? "";
+  }
+}
+
+/** What is inside of the platform's envelope: the parameters of a request, the code and the data of an answer. */
+function inner(text) {
+  try {
+    const { params, code, message, data } = JSON.parse(text);
+    if (params !== undefined) return JSON.stringify(params);
+    if (code === undefined) return data === undefined ? text : JSON.stringify(data);
+    const rest = data && Object.keys(data).length > 0 ? JSON.stringify(data) : "";
+    return [code, message, rest].filter(Boolean).join(" ");
+  } catch {
+    return text;
   }
 }
 

@@ -25,15 +25,15 @@ export function lanes(history, axis, top) {
   for (const span of history.phase.within(axis.from, axis.now)) {
     const kind = PHASES.includes(span.value) ? span.value : "other";
     group.append(block(axis, span, update, 26, `phase ${kind}`, span.value));
+    if (kind === "downloading") group.append(progress(history, axis, span, update, 26));
     group.append(label(axis, span, update + 17, span.value));
   }
-  group.append(progress(history, axis, update, 26));
   const version = lane("version", 26);
   for (const span of history.version.within(axis.from, axis.now)) {
     group.append(block(axis, span, version, 26, span.number % 2 === 0 ? "version even" : "version", `version ${span.value}`));
     group.append(label(axis, span, version + 17, span.value));
   }
-  return { group, bottom: y - 8, update, version: version + 26 };
+  return { group, bottom: y - 8, update: update + 26 };
 }
 
 function block(axis, span, y, height, kind, words) {
@@ -50,15 +50,11 @@ function label(axis, span, y, words) {
   return fits ? svg("text", { class: "block-name", x: from + 7, y }, words) : "";
 }
 
-/** The progress that was told, as a line along the lane's bottom. */
-function progress(history, axis, y, height) {
-  let path = "";
-  let last = null;
-  for (const point of history.progress) {
-    if (point.at < axis.from) continue;
-    const rises = last !== null && point.value >= last.value && point.at - last.at < 60_000;
-    path += `${rises ? "L" : "M"}${axis.x(point.at).toFixed(1)} ${(y + height - (point.value / 100) * height).toFixed(1)}`;
-    last = point;
-  }
-  return svg("path", { class: "progress", d: path });
+/** How much of a download was told to be there, as the block filling up. */
+function progress(history, axis, span, y, height) {
+  const told = history.progress.filter((point) => point.at >= span.from && point.at <= span.to);
+  if (told.length === 0) return "";
+  const floor = y + height;
+  const points = told.map((point) => `L${axis.x(point.at).toFixed(1)} ${(floor - (point.value / 100) * height).toFixed(1)}`);
+  return svg("path", { class: "done", d: `M${axis.x(span.from).toFixed(1)} ${floor}${points.join("")}V${floor}Z` });
 }

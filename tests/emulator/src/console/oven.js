@@ -39,6 +39,8 @@ function show() {
   const there = typeof chamber === "number";
   byId("oven").hidden = !there;
   byId("no-oven").hidden = there;
+  setText(byId("no-oven"), device ? "The chosen device has not told a temperature yet." : "There is no device to show yet.");
+  byId("any").hidden = !device;
   properties(device);
   if (!there) return;
   const target = Number(value("target_temperature") ?? 0);

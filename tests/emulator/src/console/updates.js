@@ -57,6 +57,7 @@ function packages() {
     list.selectedIndex = newest.length > 0 ? 0 : -1;
   } else list.value = had;
   list.disabled = newest.length === 0;
+  byId("no-packages").hidden = newest.length > 0;
   byId("job-form").querySelector("button").disabled = newest.length === 0;
 }
 
