@@ -6,6 +6,7 @@
 mod arm64;
 mod bench;
 mod check;
+mod completions;
 mod console;
 mod crash_sweep;
 mod cross;
@@ -53,6 +54,8 @@ enum What {
     Demo(demo::Args),
     /// The emulator's console in a real browser: what it shows, what it does, how it looks
     Console(console::Args),
+    /// What shells complete, and the manual, from the definition of the command line
+    Completions(completions::Args),
     /// Packages for people: a `.deb`, a `.tar.gz`, a `.zip`
     Package(package::Args),
     /// Give a device a new version
@@ -95,6 +98,9 @@ enum Error {
     /// A package could not be made.
     #[error(transparent)]
     Package(#[from] package::PackageError),
+    /// The completions or the manual could not be written.
+    #[error(transparent)]
+    Completions(#[from] completions::WriteError),
     /// A key pair or a signature could not be made.
     #[error(transparent)]
     Sign(#[from] sign::SignError),
@@ -140,6 +146,7 @@ fn main() -> ExitCode {
         What::Console(args) => console::console(&args),
         What::Demo(args) => demo::demo(&args),
         What::Ota(args) => ota::ota(&args),
+        What::Completions(args) => completions::completions(&args),
         What::Package(args) => package::package(&args),
         What::Sign(args) => sign::sign(&args),
         What::Fuzz(args) => fuzz::fuzz(&args),

@@ -11,6 +11,7 @@ mod life;
 mod programs;
 mod proof;
 
+use crate::completions;
 use crate::run;
 use crate::step::{Failure, Held, Outcome, Steps};
 use crate::workspace::Workspace;
@@ -171,10 +172,17 @@ impl Packed<'_> {
         self.target.contains("windows")
     }
 
-    fn entries(&self) -> Result<Vec<contents::Entry>, PackageError> {
+    /// What goes into the package in which the supervisor is called so.
+    fn entries(&self, called: &str) -> Result<Vec<contents::Entry>, PackageError> {
         let suffix = if self.windows() { ".exe" } else { "" };
         let programs = self.programs.folder(self.workspace);
-        contents::gather(&self.workspace.root, &programs, suffix, &self.name())
+        contents::gather(
+            &self.workspace.root,
+            &programs,
+            suffix,
+            &self.name(),
+            called,
+        )
     }
 
     fn archived(&self) -> PathBuf {
@@ -183,7 +191,9 @@ impl Packed<'_> {
     }
 
     fn archive(&self) -> Outcome {
-        let entries = self.entries().map_err(|error| failed(&error))?;
+        let entries = self
+            .entries(completions::BUILT)
+            .map_err(|error| failed(&error))?;
         let packed = Format::of(self.target)
             .pack(&entries)
             .map_err(|error| failed(&error))?;
@@ -194,12 +204,16 @@ impl Packed<'_> {
     }
 
     fn prove_archive(&self) -> Outcome {
-        let entries = self.entries().map_err(|error| failed(&error))?;
+        let entries = self
+            .entries(completions::BUILT)
+            .map_err(|error| failed(&error))?;
         proof::archive(&self.archived(), self.target, &entries)
     }
 
     fn prove_debian(&self) -> Outcome {
-        let entries = self.entries().map_err(|error| failed(&error))?;
+        let entries = self
+            .entries(completions::PACKAGED)
+            .map_err(|error| failed(&error))?;
         proof::debian(&self.deb(1), &self.made(1), &entries)
     }
 
@@ -217,7 +231,9 @@ impl Packed<'_> {
     }
 
     fn debian(&self, revision: u32) -> Result<PathBuf, Failure> {
-        let entries = self.entries().map_err(|error| failed(&error))?;
+        let entries = self
+            .entries(completions::PACKAGED)
+            .map_err(|error| failed(&error))?;
         self.made(revision)
             .make(&entries, &self.folder)
             .map_err(|error| failed(&error))

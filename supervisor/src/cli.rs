@@ -6,13 +6,13 @@
 #[path = "cli/examples.rs"]
 mod examples;
 #[path = "cli/service.rs"]
-mod service;
+pub(crate) mod service;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use self::service::{Deed, Service, System};
+use self::service::Service;
 use super::given::{Version, version};
 
 /// The configuration that is meant where none is named.
@@ -221,6 +221,9 @@ pub(crate) struct Init {
     /// Let any image run that has the digest of its offer, whoever made it. For trying things out.
     #[arg(long, conflicts_with = "key")]
     pub(crate) unsigned: bool,
+    /// The state folder; without it `state` beside the configuration, or `/var/lib/NAME` for a configuration in `/etc/NAME`.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) state: Option<PathBuf>,
     /// For programs to read.
     #[arg(long)]
     pub(crate) json: bool,

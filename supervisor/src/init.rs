@@ -129,6 +129,7 @@ fn carry_out(file: &Path, given: Init) -> Result<Done, InitError> {
         port: given.port,
         tls: given.tls,
         keys,
+        state: given.state.or_else(|| settled(file)),
     };
     let text = text::filled(&values).map_err(InitError::Wrong)?;
     judge(file, &text, secret.as_deref())?;
@@ -138,6 +139,13 @@ fn carry_out(file: &Path, given: Init) -> Result<Done, InitError> {
         secret_is_new,
         unsigned,
     })
+}
+
+/// Where the state of a configuration in `/etc` belongs: nothing is kept beside that.
+fn settled(file: &Path) -> Option<PathBuf> {
+    let whole = std::path::absolute(file).ok()?;
+    let name = whole.strip_prefix("/etc").ok()?.parent()?;
+    (!name.as_os_str().is_empty()).then(|| Path::new("/var/lib").join(name))
 }
 
 /// Would a supervisor start with this? A secret that is not in its file yet comes from where the environment would bring it.
@@ -192,4 +200,23 @@ fn put(place: &Path, text: &str, is_private: bool) -> io::Result<()> {
     // What lies in a folder that cannot be synced is there all the same.
     let _ = sync_folder(folder.unwrap_or(Path::new(".")));
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_of_a_configuration_in_etc_lies_where_services_keep_theirs() {
+        let of = |file: &str| settled(Path::new(file));
+        let state = Path::new("/var/lib/hotplate");
+        assert_eq!(of("/etc/hotplate/hotplate.toml").as_deref(), Some(state));
+        for elsewhere in [
+            "/etc/hotplate.toml",
+            "/opt/hotplate/hotplate.toml",
+            "hotplate.toml",
+        ] {
+            assert_eq!(of(elsewhere), None, "{elsewhere}");
+        }
+    }
 }

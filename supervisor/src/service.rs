@@ -22,7 +22,7 @@ mod windows;
 use std::{io, path::PathBuf};
 
 pub(crate) use self::definition::{Definition, Name, Unfit};
-pub(crate) use crate::cli::{Deed, Service, System};
+pub(crate) use crate::cli::service::{Deed, Service, System};
 use crate::config::Loaded;
 
 #[cfg(target_os = "macos")]

@@ -1,6 +1,8 @@
-//! What a person gets, whatever it is packed into: the programs, an example configuration, and the words that come with them.
+//! What a person gets, whatever it is packed into: the programs, an example configuration, the words that come with them, and what shells
+//! complete.
 
 use super::PackageError;
+use crate::completions;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,9 +21,8 @@ pub(super) struct Entry {
 const PROGRAMS: [(&str, &str); 2] = [("supervisor", "supervisor"), ("worker", "oven")];
 
 /// What is copied as it is, by its place in the workspace and the name it is given.
-const TEXTS: [(&str, &str); 7] = [
+const TEXTS: [(&str, &str); 6] = [
     ("supervisor/hotplate.example.toml", "hotplate.example.toml"),
-    ("supervisor/hotplate.8", "hotplate.8"),
     ("supervisor/THREATS.md", "THREATS.md"),
     ("README.md", "README.md"),
     ("CHANGELOG.md", "CHANGELOG.md"),
@@ -29,7 +30,8 @@ const TEXTS: [(&str, &str); 7] = [
     ("LICENSE-MIT", "LICENSE-MIT"),
 ];
 
-/// Gathers everything under one folder, which is named like the package. `suffix` is what the system puts behind a program's name.
+/// Gathers everything under one folder, which is named like the package. `suffix` is what the system puts behind a program's name, and
+/// `called` is the supervisor's name there, behind which shells complete.
 ///
 /// # Errors
 /// When a file cannot be read, which names it.
@@ -38,6 +40,7 @@ pub(super) fn gather(
     programs: &Path,
     suffix: &str,
     folder: &str,
+    called: &str,
 ) -> Result<Vec<Entry>, PackageError> {
     let of_programs = PROGRAMS.iter().map(|(package, name)| {
         let file = programs.join(format!("{package}{suffix}"));
@@ -46,6 +49,16 @@ pub(super) fn gather(
     let of_texts = TEXTS
         .iter()
         .map(|(place, name)| (root.join(place), (*name).to_owned(), false));
+    let made = completions::of(called).into_iter();
+    let made = made.map(|(name, bytes)| (format!("completions/{name}"), bytes));
+    let manual = ("hotplate.8".to_owned(), completions::manual().into_bytes());
+    let made = made.chain([manual]).map(|(name, bytes)| {
+        Ok(Entry {
+            name: format!("{folder}/{name}"),
+            bytes,
+            program: false,
+        })
+    });
     of_programs
         .chain(of_texts)
         .map(|(file, name, program)| {
@@ -55,6 +68,7 @@ pub(super) fn gather(
                 program,
             })
         })
+        .chain(made)
         .collect()
 }
 

@@ -14,6 +14,8 @@ pub(super) struct Values {
     pub(super) tls: String,
     /// Without any, every image with the right digest is taken.
     pub(super) keys: Vec<String>,
+    /// If not beside the configuration.
+    pub(super) state: Option<PathBuf>,
 }
 
 /// Where the cloud is.
@@ -44,6 +46,10 @@ const PLACES: [&str; 3] = ["instance", "region", "host"];
 pub(super) fn filled(values: &Values) -> Result<String, String> {
     let secret_file = values.secret_file.to_str();
     let secret_file = secret_file.ok_or("the path of the secret's file is no text")?;
+    let state = values.state.as_ref().map(|it| it.to_str());
+    let state = state
+        .map(|it| it.ok_or("the path of the state folder is no text"))
+        .transpose()?;
     let (place, at) = values.place.line();
     let mut text = String::new();
     // The first lines of the example say what to do with it.
@@ -68,6 +74,9 @@ pub(super) fn filled(values: &Values) -> Result<String, String> {
                 format!("keys = [{}]", keys.join(", "))
             }
             Some(("require", _)) if values.keys.is_empty() => set(line, "require", "\"digest\""),
+            Some(("dir", _)) => {
+                state.map_or_else(|| line.to_owned(), |it| set(line, "dir", &quoted(it)))
+            }
             _ => line.to_owned(),
         };
         text.push('\n');
@@ -129,6 +138,7 @@ mod tests {
             port: None,
             tls: "system".to_owned(),
             keys: vec![KEY.to_owned()],
+            state: None,
         }
     }
 
@@ -176,6 +186,7 @@ mod tests {
     fn an_odd_text_stays_a_text_and_no_key_is_told_in_so_many_words() {
         let mut odd = values(Place::Host("broker".to_owned()));
         (odd.device_name, odd.port) = ("a\"b\\c\td".to_owned(), Some(1884));
+        odd.state = Some(PathBuf::from("/var/lib/x"));
         (odd.tls, odd.keys) = ("off".to_owned(), Vec::new());
         let text = filled(&odd).unwrap();
         let found = toml::from_str::<toml::Table>(&text).unwrap();
@@ -183,6 +194,7 @@ mod tests {
         assert_eq!(cloud["device_name"].as_str(), Some("a\"b\\c\td"));
         assert_eq!(cloud["port"].as_integer(), Some(1884));
         assert_eq!(cloud["tls"].as_str(), Some("off"));
+        assert_eq!(found["state"]["dir"].as_str(), Some("/var/lib/x"));
         assert_eq!(found["update"]["require"].as_str(), Some("digest"));
         odd.tls = "ca.pem".to_owned();
         let found = toml::from_str::<toml::Table>(&filled(&odd).unwrap()).unwrap();
