@@ -84,7 +84,7 @@ const TABLE: [(Mistake, &str, &str); 22] = [
     ),
     (
         OnlyTls,
-        "the server hung up on plain MQTT, as one does that expects TLS",
+        "what answers there does not speak plain MQTT, most likely because it expects TLS",
         "set `cloud.tls = \"system\"` or name a file of certificates, or set `cloud.port` to the plain port, usually 1883",
     ),
     (
@@ -216,13 +216,17 @@ impl Mistake {
                 OtherImage
             }
             Outcome::Fetch(FetchFault::NoSpace { .. }) => DiskFull,
-            // The core has one reason for all rules, and tells them apart in its words.
-            Outcome::AgainstPolicy { why } if why.contains("is older than") => Older,
+            Outcome::AgainstPolicy { why } => return Self::behind_refusal(why),
             Outcome::NeverHello => NeverSpeaks,
             Outcome::NotReady { why } if why.contains("before its hello") => NeverSpeaks,
             Outcome::NotStartable { .. } => OtherSystem,
             _ => return None,
         })
+    }
+
+    /// The mistake behind the refusal of an offer: the core has one reason for all rules, and tells them apart in its words.
+    pub(crate) fn behind_refusal(why: &str) -> Option<Self> {
+        why.contains("is older than").then_some(Older)
     }
 
     fn of_io(error: &io::Error) -> Option<Self> {

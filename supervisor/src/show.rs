@@ -95,6 +95,9 @@ pub(crate) fn status(status: &Status, supervisor: &Footprint) -> String {
     }
     if let Some(refusal) = &status.last_refusal {
         rows.push(("refused", refusal.clone()));
+        if let Some(mistake) = Mistake::behind_refusal(refusal) {
+            rows.push(("next", mistake.cure().to_owned()));
+        }
     }
     for it in &status.quarantined {
         let (version, why) = (&it.version, &it.why);

@@ -16,7 +16,7 @@ use supervisor_core::{
 };
 
 use super::{
-    Check, Running,
+    Check, LIMIT, Running,
     line::{self, Line},
 };
 use crate::{
@@ -152,8 +152,9 @@ fn introduce(cloud: &Cloud, mut line: Line) -> [Check; 2] {
         Ok(Packet::ConnAck(answer)) => answer.code,
         Ok(_) => ConnectReturnCode::Success,
         Err(why) => {
-            let is_plain = matches!(line, Line::Plain(_));
-            let mistake = (is_end(&why) && is_plain).then_some(Mistake::OnlyTls);
+            // Silence is no answer; anything else is none in MQTT.
+            let is_plain = matches!(line, Line::Plain(_)) && !is_silence(&why);
+            let mistake = is_plain.then_some(Mistake::OnlyTls);
             return [fault(login, &cloud.host, &why, mistake), not_tried];
         }
     };
@@ -283,6 +284,12 @@ fn read_date(text: &str) -> Option<SystemTime> {
     humantime::parse_rfc3339(&format!("{year}-{month:02}-{day}T{time}Z")).ok()
 }
 
+/// The same wait that is over has two names.
+fn is_silence(why: &io::Error) -> bool {
+    let kind = why.kind();
+    matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
 fn is_end(why: &io::Error) -> bool {
     matches!(
         why.kind(),
@@ -295,9 +302,10 @@ fn is_end(why: &io::Error) -> bool {
 
 /// A step that failed, with the mistake it shows, or is taken to show.
 fn fault(check: &'static str, what: &str, why: &io::Error, or: Option<Mistake>) -> Check {
-    let words = match is_end(why) {
-        true => "it hung up".to_owned(),
-        false => chain(why),
+    let words = match why {
+        why if is_end(why) => "it hung up".to_owned(),
+        why if is_silence(why) => format!("no answer within {} s", LIMIT.as_secs()),
+        why => chain(why),
     };
     match Mistake::of(why).or(or) {
         Some(mistake) => {

@@ -53,6 +53,9 @@ pub(super) fn page(status: &Status, supervisor: &Footprint, pace: &Pace) -> Vec<
     }
     if let Some(refusal) = &status.last_refusal {
         rows.push(named("refused").and(Colour::Plain, refusal));
+        if let Some(mistake) = Mistake::behind_refusal(refusal) {
+            rows.push(named("next").and(Colour::Plain, mistake.cure()));
+        }
     }
     for it in &status.quarantined {
         let words = format!("{}: {}", it.version, it.why);

@@ -170,6 +170,7 @@ pub const EXEMPTIONS: &[Exemption] = &[
         systems: &[Wine, Windows],
         tests: &[
             "config::a_secret_that_others_may_read_is_refused_with_the_remedy",
+            "mistakes::config::a_secret_that_others_may_read",
             "damage::unreadable::an_active_slot_that_cannot_be_read_is_kept_and_the_one_before_it_runs",
             "damage::unreadable::the_only_slot_unreadable_is_kept_and_runs_as_soon_as_it_can_be_read",
             "damage::unreadable::while_the_only_slot_is_unreadable_any_version_is_taken",

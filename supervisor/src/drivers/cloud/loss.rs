@@ -18,11 +18,12 @@ pub(super) fn of(
     match error {
         ConnectionError::ConnectionRefused(code) => CloudLoss::Refused(number(*code)),
         error if closed(error) && accepted => CloudLoss::Closed,
+        ConnectionError::MqttState(StateError::Deserialization(_)) if is_plain && !accepted => {
+            CloudLoss::Broken(format!("{address}: {}: {}", chain(error), Mistake::OnlyTls))
+        }
         error if closed(error) && is_plain => {
-            let only_tls = Mistake::OnlyTls;
-            CloudLoss::Broken(format!(
-                "{address}: closed before the login was answered: {only_tls}"
-            ))
+            let what = "closed before the login was answered";
+            CloudLoss::Broken(format!("{address}: {what}: {}", Mistake::OnlyTls))
         }
         error if closed(error) => {
             CloudLoss::Broken(format!("{address}: closed before the login was answered"))

@@ -29,6 +29,8 @@ mod last_good;
 #[cfg(test)]
 mod local;
 #[cfg(test)]
+mod mistakes;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod offers;
