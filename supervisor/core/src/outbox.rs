@@ -9,6 +9,9 @@
 //! | progress | newest | newest | QoS 1, at most one per 5 % or second, the first of a job when the outcomes before it are acknowledged, also on the disk |
 //! | properties | 256 names and 512 KiB, further ones dropped and counted | newest per name | QoS 0, at most ten messages a second |
 //!
+//! What is owed of a job from before a connection waits on that connection until the platform has said which job it has, and for 10 s at the
+//! most: it may have put another one in its place meanwhile, for which outcome and progress would pass.
+//!
 //! What was sent and not acknowledged when the connection ended is sent again after the next one; at most 16 messages are in that
 //! state, and four places are for versions and outcomes alone. A connection on which one of them stays unacknowledged for too long is given up for a new one. Whatever a worker says, and however fast, costs no more memory than this table and no more messages than a platform
 //! bears from one device.
@@ -67,6 +70,9 @@ const PROGRESS_STEP: u8 = 5;
 /// … or so long after the last time, if it grew at all.
 const PROGRESS_PERIOD: Duration = Duration::from_secs(1);
 
+/// So long the platform's word about its job is waited for, before it is told of one from before the connection.
+const WORD_LIMIT: Duration = Duration::from_secs(10);
+
 /// An event of the device.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Raised {
@@ -112,6 +118,8 @@ pub struct Outbox {
     told: Option<(u8, Ticks)>,
     /// The disk may still say that the end of a job is owed.
     unsettled: bool,
+    /// Until when nothing is told of a job, because the platform may have another one.
+    unsure: Option<Ticks>,
     next_id: u32,
     next_ticket: u64,
     dropped: Dropped,
@@ -133,6 +141,7 @@ impl Outbox {
             percent: None,
             told: None,
             unsettled: false,
+            unsure: None,
             next_id: first_id,
             next_ticket: 0,
             dropped: Dropped::default(),
@@ -177,17 +186,31 @@ impl Outbox {
         }
     }
 
-    /// The platform has what was reported to it on this connection, acknowledged or not. Answers that.
-    pub fn settle_sent(&mut self) -> Vec<Report> {
-        let mut sent = Vec::new();
-        self.flying.retain(|_, (_, message)| match message {
-            Message::Report(report) => {
-                sent.push(report.clone());
-                false
-            }
+    /// The platform wants to hear of no outcome but that of this job, if of any: the others are not told, or not told again.
+    pub fn settle(&mut self, but: Option<JobId>) {
+        let stays = |message: &Message| match message {
+            Message::Report(report) => report.job.is_some() && report.job == but,
             _ => true,
-        });
-        sent
+        };
+        self.flying.retain(|_, (_, message)| stays(message));
+        self.queue.retain(stays);
+    }
+
+    /// Does an outcome or a refusal wait to be told?
+    #[must_use]
+    pub fn has_reports(&self) -> bool {
+        let mut waiting = self.queue.iter();
+        waiting.any(|message| matches!(message, Message::Report(_)))
+    }
+
+    /// Nothing is told of a job until the platform has said which one it has, or has kept silent for too long.
+    pub fn await_word(&mut self, now: Ticks) {
+        self.unsure = Some(now.after(WORD_LIMIT));
+    }
+
+    /// The platform has said which job it has.
+    pub fn heard_word(&mut self) {
+        self.unsure = None;
     }
 
     /// The device raised an event.
@@ -245,10 +268,14 @@ impl Outbox {
     /// Sends what may be sent. To be called only while the link is up.
     pub fn flush(&mut self, now: Ticks, wall_ms: u64, out: &mut Vec<Command>) {
         self.held = false;
+        self.unsure.take_if(|until| now >= *until);
         let mut from = 0;
         while self.flying.len() < WINDOW && from < self.queue.len() {
             let is_event = matches!(self.queue[from], Message::Raised(_));
-            if is_event && (self.held || !self.has_room() || !self.events.take(now)) {
+            let is_report = matches!(self.queue[from], Message::Report(_));
+            if is_report && self.unsure.is_some() {
+                from += 1;
+            } else if is_event && (self.held || !self.has_room() || !self.events.take(now)) {
                 // What is not an event goes past those that must wait.
                 self.held = true;
                 from += 1;
@@ -306,7 +333,7 @@ impl Outbox {
                     || now >= at.after(PROGRESS_PERIOD)
             }
         };
-        if due && self.has_room() {
+        if due && self.has_room() && self.unsure.is_none() {
             self.told = Some((percent, now));
             self.send(Message::Progress, now, out);
         }
@@ -370,6 +397,7 @@ impl Outbox {
 
     /// The connection is lost: what was not acknowledged waits again, before what came later.
     pub fn lost(&mut self) {
+        self.unsure = None;
         let flying = std::mem::take(&mut self.flying);
         for (_, (_, message)) in flying.into_iter().rev() {
             match message {
@@ -394,11 +422,12 @@ impl Outbox {
         self.flying.first_key_value().map(|(_, (at, _))| *at)
     }
 
-    /// The supervisor itself was not running for so long: what was acknowledged meanwhile has not been heard yet.
+    /// The supervisor itself was not running for so long: what was acknowledged or said meanwhile has not been heard yet.
     pub fn excuse(&mut self, lost: Duration) {
         for (at, _) in self.flying.values_mut() {
             *at = at.after(lost);
         }
+        self.unsure = self.unsure.map(|until| until.after(lost));
     }
 
     /// How much was dropped at a bound; outcomes of jobs are counted where they are kept on the disk.
@@ -411,8 +440,9 @@ impl Outbox {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Ticks> {
         let room = self.has_room();
+        let may = room && self.unsure.is_none();
         let progress = match (self.told, self.percent) {
-            (Some((told, at)), Some(percent)) if percent > told && room => {
+            (Some((told, at)), Some(percent)) if percent > told && may => {
                 Some(at.after(PROGRESS_PERIOD))
             }
             _ => None,
@@ -420,7 +450,7 @@ impl Outbox {
         let event = (self.held && room).then(|| self.events.next());
         let properties = self.posted.filter(|_| !self.properties.is_empty());
         let properties = properties.map(|at| at.after(PROPERTY_PERIOD));
-        sooner(progress, sooner(event, properties))
+        sooner(sooner(progress, self.unsure), sooner(event, properties))
     }
 }
 

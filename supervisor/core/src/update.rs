@@ -138,6 +138,12 @@ impl Update {
         waiting.map(|wanted| wanted.version.to_string())
     }
 
+    /// Does an offer of the platform wait for its turn?
+    #[must_use]
+    pub fn is_offer_waiting(&self) -> bool {
+        self.waiting.as_ref().is_some_and(Wanted::is_reported)
+    }
+
     /// Is nothing under way?
     #[must_use]
     pub fn is_idle(&self) -> bool {

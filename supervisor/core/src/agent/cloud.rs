@@ -1,5 +1,7 @@
 //! What comes from the cloud: offers, property sets, service calls; and what is said first after a connection.
 
+use std::time::Duration;
+
 use worker_protocol::v1::Ask;
 
 use super::{Agent, note, report};
@@ -12,7 +14,7 @@ use crate::{
         topics::{Action, Identifier, Route},
         version::Version,
     },
-    event::{Command, Grade},
+    event::{Command, Grade, JobId},
     outbox::Report,
     outcome::Outcome,
     plan::{Busy, Verdict, wanted, weigh},
@@ -42,20 +44,33 @@ impl Agent {
         // The version first: an update that ended while the link was down is closed by it.
         self.inform();
         self.outbox.connected(now.ticks);
+        let has_to_tell = self.has_to_tell();
+        if has_to_tell {
+            self.outbox.await_word(now.ticks);
+        }
         self.flush(now, out);
         out.push(Command::Subscribe {
             topics: self.topics.subscriptions(),
         });
-        let wait = self.jitter.up_to(self.policy.query_after_connect);
+        let wait = match has_to_tell {
+            true => Duration::ZERO,
+            false => self.jitter.up_to(self.policy.query_after_connect),
+        };
         self.query_at = Some(now.ticks.after(wait));
         self.posted = None;
         self.crew.report_all(out);
     }
 
+    /// Is there a job, from before the connection that has just been made, of which the platform is to hear?
+    fn has_to_tell(&self) -> bool {
+        let waits = |update: &Update| update.is_offer_waiting();
+        self.is_told_of() || self.outbox.has_reports() || self.update.as_ref().is_some_and(waits)
+    }
+
     /// Owes the cloud the trusted version.
     pub(super) fn inform(&mut self) {
         self.uninformed = false;
-        let running = self.ledger.running();
+        let running = self.runs();
         let version = running.map_or_else(report::no_version, |slot| slot.version.clone());
         self.outbox.inform(version);
     }
@@ -204,7 +219,7 @@ impl Agent {
 
     fn offered(&mut self, payload: &[u8], from: OfferFrom, now: Now, out: &mut Vec<Command>) {
         match parse_offer(payload, from) {
-            Ok(None) => {}
+            Ok(None) => self.outbox.heard_word(),
             Ok(Some(offer)) => match wanted(&offer, &self.policy) {
                 Ok(None) => {
                     let module = offer.module.as_deref().unwrap_or("default");
@@ -212,9 +227,11 @@ impl Agent {
                     note(out, Grade::Detail, None, None, text);
                 }
                 Ok(Some(wanted)) => {
+                    self.outbox.heard_word();
                     self.consider(wanted, Arrival::JustNow, now, out);
                 }
                 Err(outcome) => {
+                    self.outbox.heard_word();
                     if self.is_another(&offer.version) {
                         self.hear_of_another(&offer.version, now, out);
                     }
@@ -249,13 +266,19 @@ impl Agent {
         let busy = self.update.as_ref().map_or(Busy::Job, Update::busy);
         let idle = busy == Busy::Idle;
         let verdict = weigh(&wanted, &self.ledger, busy, &self.policy);
-        let names_another = match &verdict {
-            Verdict::Running => idle,
-            Verdict::SameJob | Verdict::Ended => false,
-            Verdict::Install | Verdict::Remember | Verdict::Refuse(_) => true,
-        };
-        if names_another && wanted.is_reported() && arrival == Arrival::JustNow {
-            self.hear_of_another(&wanted.version, now, out);
+        if wanted.is_reported() && arrival == Arrival::JustNow {
+            match &verdict {
+                // That is no job.
+                Verdict::Running if !idle => {}
+                Verdict::SameJob => self.settle_reports(None),
+                Verdict::Ended => {
+                    let last = self.ledger.record.owed.last().map(|owed| owed.job);
+                    self.settle_reports(last);
+                }
+                Verdict::Running | Verdict::Install | Verdict::Remember | Verdict::Refuse(_) => {
+                    self.hear_of_another(&wanted.version, now, out);
+                }
+            }
         }
         match &verdict {
             Verdict::Install => {
@@ -298,7 +321,7 @@ impl Agent {
     /// The platform names another job than the one it heard of so far, which is over for it, and whatever is told of that one from now on
     /// would pass for the new one's. An offer that waited says nothing about it.
     fn hear_of_another(&mut self, version: &Version, now: Now, out: &mut Vec<Command>) {
-        self.settle_reports();
+        self.settle_reports(None);
         if self.is_told_of() {
             self.outbox.begin();
         }
@@ -320,11 +343,13 @@ impl Agent {
         update.is_some_and(|update| update.is_told_of(job))
     }
 
-    /// A new offer is an answer to what was reported before it on this connection: a platform makes it only after it has taken
-    /// down how the one before ended. Told once more, that would pass for the end of the new one.
-    fn settle_reports(&mut self) {
-        let sent = self.outbox.settle_sent().into_iter();
-        for job in sent.filter_map(|report| report.job) {
+    /// The platform says which job it has: it has taken down how every other one ended, or has ended it by itself. What is owed of those,
+    /// told now or told once more, would pass for the end of that one.
+    fn settle_reports(&mut self, but: Option<JobId>) {
+        self.outbox.settle(but);
+        let owed = self.ledger.record.owed.iter().map(|owed| owed.job);
+        let settled: Vec<JobId> = owed.filter(|job| Some(*job) != but).collect();
+        for job in settled {
             self.ledger.forget_owed(job);
         }
     }

@@ -10,6 +10,7 @@ use crate::{
     alink::{topics::Identifier, version::Version},
     event::{Command, Grade, Tenure},
     outbox::Raised,
+    record::Slot,
     status::{Standing, Status, WorkerStatus},
     tenure::{Life, Milestone, Role, Stage},
     time::Now,
@@ -64,11 +65,17 @@ pub(super) fn values(own: &Own) -> ValueMap {
 }
 
 impl Agent {
+    /// The slot that is told to run.
+    pub(super) fn runs(&self) -> Option<&Slot> {
+        let update = self.update.as_ref();
+        update.map_or_else(|| self.ledger.running(), |it| it.told_to_run(&self.ledger))
+    }
+
     pub(super) fn own(&self) -> Own {
         let record = &self.ledger.record;
         let update = self.update.as_ref();
         Own {
-            version: self.ledger.running().map(|slot| slot.version.to_string()),
+            version: self.runs().map(|slot| slot.version.to_string()),
             status: update.map_or("idle", Update::ota_status),
             progress: update.map_or(0, |update| update.percent(&self.ledger)),
             last_update: record.last_update.map(crate::time::Wall::rfc3339),

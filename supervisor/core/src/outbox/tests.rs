@@ -93,19 +93,53 @@ fn a_report_is_known_again_when_it_is_acknowledged_and_only_then() {
 }
 
 #[test]
-fn what_was_reported_on_this_connection_is_settled_and_nothing_else() {
+fn what_is_settled_is_never_told_again_and_nothing_else_is() {
     let mut outbox = outbox();
     outbox.report(report(7));
     outbox.raise(event(1));
     let (_, tickets) = sent(&mut outbox, 0);
     outbox.report(report(8));
-    assert_eq!(outbox.settle_sent(), [report(7)]);
+    outbox.report(report(9));
+    outbox.settle(Some(JobId(9)));
     assert_eq!(outbox.published(tickets[0]), None);
     outbox.lost();
-    let (topics, _) = sent(&mut outbox, 1);
+    let (topics, tickets) = sent(&mut outbox, 1);
     assert_eq!(topics, ["event/event1/post", "progress"]);
+    assert_eq!(outbox.published(tickets[1]), Some(report(9)));
+    outbox.settle(None);
     outbox.lost();
-    assert_eq!(outbox.settle_sent(), []);
+    assert_eq!(sent(&mut outbox, 2).0, ["event/event1/post"]);
+}
+
+#[test]
+fn nothing_is_told_of_a_job_until_the_platform_has_said_which_it_has_or_kept_silent_for_too_long() {
+    for says in [true, false] {
+        let mut outbox = outbox();
+        outbox.report(report(7));
+        outbox.raise(event(1));
+        outbox.await_word(Ticks(0));
+        outbox.inform("1.0.0".parse().unwrap());
+        let (topics, tickets) = sent(&mut outbox, 9_999);
+        assert_eq!(topics, ["inform", "event/event1/post"]);
+        for ticket in tickets {
+            outbox.published(ticket);
+        }
+        let mut at = 10_000;
+        assert_eq!(outbox.next_deadline(), Some(Ticks(at)));
+        if says {
+            outbox.heard_word();
+            at = 9_999;
+        }
+        assert_eq!(sent(&mut outbox, at).0, ["progress"]);
+    }
+    let mut outbox = outbox();
+    outbox.begin();
+    outbox.progress(1);
+    outbox.await_word(Ticks(0));
+    assert_eq!(sent(&mut outbox, 0).0, [""; 0]);
+    // Another connection is another question.
+    outbox.lost();
+    assert_eq!(sent(&mut outbox, 1).0, ["progress"]);
 }
 
 #[test]

@@ -26,7 +26,10 @@ pub struct Ledger {
     /// The truth as it will be once every save has ended.
     pub record: Record,
     saves: u64,
-    in_flight: Vec<SaveId>,
+    /// The saves under way, each with the active slot of its record.
+    in_flight: Vec<(SaveId, Option<SlotId>)>,
+    /// The active slot of the record on the disk.
+    durable: Option<SlotId>,
     untidy: bool,
     /// Not before then, because a save failed.
     again: Option<Ticks>,
@@ -39,6 +42,7 @@ impl Ledger {
     #[must_use]
     pub fn new(record: Record) -> Self {
         Self {
+            durable: record.active.as_ref().map(|slot| slot.id),
             record,
             ..Self::default()
         }
@@ -54,7 +58,8 @@ impl Ledger {
     pub fn save_as(&mut self, record: Record, out: &mut Vec<Command>) -> SaveId {
         let save = SaveId(self.saves);
         self.saves += 1;
-        self.in_flight.push(save);
+        let active = record.active.as_ref().map(|slot| slot.id);
+        self.in_flight.push((save, active));
         out.push(Command::Save {
             save,
             record: Box::new(record),
@@ -79,13 +84,26 @@ impl Ledger {
 
     /// A save has ended well.
     pub fn saved(&mut self, save: SaveId) {
-        self.in_flight.retain(|other| *other != save);
+        if let Some((_, active)) = self.end(save) {
+            self.durable = active;
+        }
         self.again = None;
+    }
+
+    fn end(&mut self, save: SaveId) -> Option<(SaveId, Option<SlotId>)> {
+        let at = self.in_flight.iter().position(|(it, _)| *it == save)?;
+        Some(self.in_flight.remove(at))
+    }
+
+    /// Is this the active slot of the record on the disk?
+    #[must_use]
+    pub fn is_durable_active(&self, slot: SlotId) -> bool {
+        self.durable == Some(slot)
     }
 
     /// A save has failed. Whoever waits for it decides what follows; what nobody waits for is tried again after a while.
     pub fn failed(&mut self, save: SaveId, now: Ticks) {
-        self.in_flight.retain(|other| *other != save);
+        self.end(save);
         self.untidy = true;
         self.again = Some(now.after(TIDY_AGAIN));
     }

@@ -16,7 +16,7 @@ use super::{Hands, Phase, Told, Update};
 use crate::{
     event::SaveId,
     outcome::Outcome,
-    record::{Ended, Record, Slot, SlotId},
+    record::{Ended, Ledger, Record, Slot, SlotId},
     tenure::Death,
     time::Ticks,
 };
@@ -94,6 +94,16 @@ impl Regretting {
 }
 
 impl Update {
+    /// The slot that the cloud is told to run. That is what the disk says: also where the slot before took the place of the active one, because
+    /// that could not be read, and was left again before the disk had heard of it.
+    #[must_use]
+    pub fn told_to_run<'l>(&'l self, ledger: &'l Ledger) -> Option<&'l Slot> {
+        match &self.phase {
+            Phase::Regretting(it) if ledger.is_durable_active(it.back.id) => Some(&it.back),
+            _ => ledger.running(),
+        }
+    }
+
     /// From now on the trusted version is watched, if there is one to go back to and its build has not been forgiven.
     pub(super) fn watch(&mut self, hands: &mut Hands<'_, '_>) {
         let record = &hands.ledger.record;

@@ -3,7 +3,9 @@
 //! It has one job at a time for a device and module, and nothing of what a device tells about that job says which job is meant: a report on
 //! `progress` has a step, a text and the module. So whatever is told after the platform has put another job in place passes for that other
 //! job's. From the moment the device hears of the other job, it says nothing of the one before: no progress and no failure. A success is
-//! told all the same, because that is the version which runs.
+//! told all the same, because that is the version which runs. The other job may also have come into its place while there was no connection: on a new
+//! one, nothing is told of a job from before it until the platform has been asked which job it has, and has said so, or has kept silent for too
+//! long (see `outbox`).
 //!
 //! A job has no number on the wire, neither in a push nor in the answer to a query (the `id` there numbers messages: two pushes
 //! of one job have two). What it is known by is the module, the version and the digest of what is to be fetched

@@ -39,6 +39,8 @@ pub(crate) struct Cloud {
     pub(crate) posts: u64,
     /// The version of the task as the brain was told of it, since it was born.
     pub(crate) named: Option<String>,
+    /// Did the task begin on this connection, and was not told to the brain yet?
+    pub(crate) is_fresh: bool,
     /// Is a query for an update answered with the offer of the task that is not over?
     pub(crate) answers_queries: bool,
     /// When it was asked for an update while a task was not over.
@@ -63,6 +65,7 @@ impl Default for Cloud {
             answers: Vec::new(),
             posts: 0,
             named: None,
+            is_fresh: false,
             answers_queries: false,
             queries: 0,
             blocks: None,
@@ -74,6 +77,7 @@ impl Cloud {
     /// The platform wants this version from now on.
     pub(crate) fn offer(&mut self, version: &str) {
         self.task = Task::Queued(version.to_owned());
+        self.is_fresh = self.connected;
         if let Some(blocks) = &mut self.blocks {
             blocks.hand_out(version);
         }
@@ -134,6 +138,7 @@ impl Cloud {
     pub(crate) fn power_cut(&mut self) {
         self.connected = false;
         self.silent = false;
+        self.is_fresh = false;
         self.first = true;
     }
 

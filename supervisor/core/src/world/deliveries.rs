@@ -34,7 +34,7 @@ fn an_outcome_that_is_not_acknowledged_is_told_again_over_a_new_connection_until
         "{many} connections in ten minutes"
     );
     world.power_cut();
-    world.run(10_000);
+    world.run(20_000);
     assert_eq!(owed(&world), 1);
     world.durable.cloud.withholds = false;
     world.rest(&["1.0.0"]);

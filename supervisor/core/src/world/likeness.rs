@@ -102,8 +102,8 @@ impl World {
         let (disk, cloud) = (&durable.disk, &durable.cloud);
         put(format_args!("{}{}", durable.key(), disk.unanswered));
         put(format_args!(
-            "{}{}{}{:?}",
-            cloud.connected, cloud.silent, cloud.first, cloud.named
+            "{}{}{}{}{:?}",
+            cloud.connected, cloud.silent, cloud.first, cloud.is_fresh, cloud.named
         ));
         put(format_args!("{}", durable.kept.live_key()));
         put(format_args!("{:?}", durable.laws));

@@ -1,12 +1,12 @@
 //! A platform that puts one job in the place of another, and what it hears of each (law `told_of_its_own`).
 //!
 //! A report on progress names no job. The platform takes it for one about the task it has at that time, and so does this cloud. What was on its
-//! way when the platform made up its mind cannot be called back; from the moment the brain has heard of the other task, whatever it says
-//! is about that one.
+//! way when the platform made up its mind cannot be called back. But for that, whatever the brain says is about the task there is: on a connection
+//! on which it was told of another one, and on one that was made after the other took its place, be it before that is said to it.
 
 use serde_json::Value as Json;
 
-use super::{Behaviour, Cloud, Durable, Task, World, stories};
+use super::{Behaviour, Cloud, Durable, Task, World, laws::may_refuse, stories};
 use crate::{
     event::{CloudLoss, Command, Event},
     outcome::Outcome,
@@ -30,19 +30,22 @@ impl World {
         } = &mut self.durable;
         laws.is_named(version, disk);
         if cloud.wants(version) {
+            cloud.is_fresh = false;
             cloud.named = Some(version.to_owned());
         }
     }
 }
 
 impl Cloud {
-    /// The version of the task that is not over, if the brain was told of that one.
+    /// The version of the task that is not over, if the brain could know of that one.
     fn knows(&self) -> Option<&str> {
         let (Task::Queued(version) | Task::Updating(version)) = &self.task else {
             return None;
         };
-        let named = self.named.as_deref();
-        named.filter(|named| named == version)
+        let was_told = self.named.as_deref() == Some(version);
+        // One that has begun is not pushed again, so that the brain has to ask.
+        let is_sayable = self.answers_queries || matches!(self.task, Task::Queued(_));
+        (was_told || (is_sayable && !self.is_fresh)).then_some(version)
     }
 }
 
@@ -58,8 +61,8 @@ impl World {
         ) else {
             return;
         };
-        // A version said before it ends the task for which it would pass.
-        if self.pending.iter().any(|it| informs(it, task)) {
+        // What is said into a connection that is gone passes for nothing, and a version said before it ends the task for which it would.
+        if self.losing || self.pending.iter().any(|it| informs(it, task)) {
             return;
         }
         let json: Json = serde_json::from_slice(payload).unwrap();
@@ -75,9 +78,9 @@ impl World {
             let versions = owed.filter_map(|it| it.version.as_ref());
             versions.map(ToString::to_string).collect()
         };
-        // What is nobody's end is the refusal of the offer at hand.
+        // What is nobody's end is the refusal of the offer at hand, which may have the words of an end.
         assert!(
-            meant.is_empty() || meant.iter().any(|version| version == task),
+            meant.is_empty() || may_refuse(text) || meant.iter().any(|version| version == task),
             "told_of_its_own: step {step} `{text}` of {meant:?} would pass for one of {task}"
         );
     }

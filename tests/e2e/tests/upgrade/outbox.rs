@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cloud_emulator::{Fault, FaultName, TaskState, What};
+use cloud_emulator::{Fault, FaultName, Rollout, TaskState, What};
 use e2e::{Image, Stand, Supervisor, until};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -199,8 +199,67 @@ fn a_success_of_an_offline_device_survives_its_supervisor() {
     second.await_rest("1.0.7");
 }
 
+#[test]
+fn a_failure_of_an_offline_device_is_not_told_of_a_job_that_took_the_place_of_its_own_meanwhile() {
+    let stand = Stand::new();
+    let first = stand.run_with(&stand.good("1.0.0"));
+    offer_and_go_offline(&stand, &first, &bad(&stand, "1.0.8", "it is a brick"));
+    first.await_status("it has failed, unheard", |status| {
+        status["last_outcome"]["version"] == "1.0.8" && status["cloud_up"] == false
+    });
+    await_owed(&stand, 1);
+    let mark = stand.cloud.journal_position();
+    let firmware = stand.upload(&stand.good("1.0.9"));
+    stand.start(Rollout {
+        overwrite: true,
+        ..Rollout::new(firmware.id, &stand.device)
+    });
+    let second = lose_all_and_come_back(&stand, first);
+    second.await_rest("1.0.9");
+    let device = stand.await_task(TaskState::Succeeded);
+    let states: Vec<TaskState> = device.tasks.iter().map(|task| task.state).collect();
+    assert_eq!(states, [TaskState::Canceled, TaskState::Succeeded]);
+    assert_eq!(failures(&stand, mark), [""; 0]);
+    await_owed(&stand, 0);
+}
+
+#[test]
+fn progress_of_a_job_is_not_told_of_one_that_took_its_place_while_the_device_was_offline() {
+    let stand = Stand::new();
+    let supervisor = stand.run_with(&stand.good("1.0.0"));
+    let (one, other) = (stand.good("1.0.8"), stand.good("1.0.9"));
+    stand
+        .cloud
+        .fault(Fault::new(FaultName::Stall).n(one.size() / 2));
+    stand.offer(&one);
+    supervisor.await_status("the download is under way", |status| {
+        status["phase"] == "fetching" && status["ota_progress"].as_u64() > Some(40)
+    });
+    stand.cloud.fault(Fault::new(FaultName::RefuseLogin));
+    assert!(stand.cloud.drop_connection(&stand.device));
+    let mark = stand.cloud.journal_position();
+    let firmware = stand.upload(&other);
+    stand.start(Rollout {
+        overwrite: true,
+        ..Rollout::new(firmware.id, &stand.device)
+    });
+    stand.cloud.clear_fault(FaultName::RefuseLogin);
+    supervisor
+        .log
+        .await_line("the update ended: the platform wants version 1.0.9 in its place");
+    stand.cloud.clear_fault(FaultName::Stall);
+    supervisor.await_rest("1.0.9");
+    stand.await_task(TaskState::Succeeded);
+    let said = stand.said(&stand.progress_topic());
+    let after = said.iter().filter(|(seq, _)| *seq > mark);
+    let steps: Vec<&str> = after
+        .map(|(_, value)| value["params"]["step"].as_str().unwrap())
+        .collect();
+    assert_eq!(steps.first(), Some(&"1"), "{steps:?}");
+}
+
 /// Of jobs of the platform no more than one is ever owed: it has one at a time, and offers the next one only after the end of the one before. A
-/// record written by a supervisor that did not go by this may owe several.
+/// record written by a supervisor that did not go by this may owe several, and the platform hears them all while it has no job.
 #[test]
 fn several_outcomes_that_a_record_owes_are_told_in_order() {
     let stand = Stand::new();
@@ -221,15 +280,14 @@ fn several_outcomes_that_a_record_owes_are_told_in_order() {
         }
     });
     assert_eq!(owed(&stand), Some(3));
+    let job = stand.cloud.device_state(&stand.device).unwrap();
+    stand.cloud.cancel_job(job.task().unwrap().job).unwrap();
     stand.cloud.clear_fault(FaultName::RefuseLogin);
     let second = stand.run();
     await_owed(&stand, 0);
     let expected = ["one", "two", "three"];
     let expected = expected.map(|why| format!("the new worker did not get ready: {why}"));
     assert_eq!(failures(&stand, 0), expected);
-    // The platform's job ended with the first, and the others are nobody's.
-    let device = stand.await_task(TaskState::Failed);
-    assert_eq!(device.task().unwrap().description, expected[0]);
     second.await_rest("1.0.0");
 }
 
