@@ -95,12 +95,16 @@ impl Regretting {
 
 impl Update {
     /// The slot that the cloud is told to run. That is what the disk says: also where the slot before took the place of the active one, because
-    /// that could not be read, and was left again before the disk had heard of it.
+    /// that could not be read, and was left again before the disk had heard of it. If the one that is left cannot be read, whatever is
+    /// gone back to is all there is.
     #[must_use]
     pub fn told_to_run<'l>(&'l self, ledger: &'l Ledger) -> Option<&'l Slot> {
+        let running = ledger.running();
         match &self.phase {
-            Phase::Regretting(it) if ledger.is_durable_active(it.back.id) => Some(&it.back),
-            _ => ledger.running(),
+            Phase::Regretting(it) if running.is_none() || ledger.is_durable_active(it.back.id) => {
+                Some(&it.back)
+            }
+            _ => running,
         }
     }
 
