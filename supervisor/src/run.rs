@@ -2,7 +2,7 @@
 //!
 //! What fails on the way ends the program before a worker was touched. Nothing here decides about workers or updates.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use supervisor_core::agent::{Agent, Found, Setup};
 use tokio::{runtime, sync::mpsc};
@@ -184,7 +184,7 @@ pub(crate) async fn run(
         flight: Flight::start(&layout, clock),
         layout,
     };
-    keep_configuration(start);
+    keep_configuration(start, hands.cloud.accepted());
     let ended = reactor::run(
         &mut agent,
         clock,
@@ -210,8 +210,9 @@ pub(crate) async fn run(
     }
 }
 
-/// A configuration that got a supervisor as far as this is kept with its secret, unless something of it is what was kept already.
-fn keep_configuration(start: Start) {
+/// A configuration that got a supervisor as far as this is kept, unless something of it is what was kept already. So is its secret, once a
+/// login with it was accepted.
+fn keep_configuration(start: Start, accepted: Arc<tokio::sync::Notify>) {
     let Start {
         text,
         kept: Some(place),
@@ -227,11 +228,17 @@ fn keep_configuration(start: Start) {
                 "no copy of the configuration could be kept for the day it is damaged: {why}"
             );
         }
+    });
+    let keep = move || {
         if let Err(why) = last_secret::keep(&beside, secret.as_deref()) {
             tracing::warn!(
                 "no copy of the device's secret could be kept for the day its file is damaged: {why}"
             );
         }
+    };
+    tokio::spawn(async move {
+        accepted.notified().await;
+        tokio::task::spawn_blocking(keep);
     });
 }
 

@@ -3,11 +3,12 @@
 //! Without its secret a device is out of reach for good, and its worker would not even run, for want of a file that a torn write, a bad
 //! sector or a slip of an installer took away. Therefore every start that reads the secret from a file of its own leaves a copy, where the
 //! last good configuration lies as well (see [`super::last_good`]) and under the same rules: only its owner may read or write it, and it
-//! is not taken where somebody else could have put it. It doubles the places in which the secret lies, and adds none that is less private
+//! is not taken where somebody else could have put it. It is left when the platform has accepted a login with that secret, and not before:
+//! a file can be damaged into another text that might be a secret, and the copy is then the only one left. It doubles the places in which the secret lies, and adds none that is less private
 //! than the first.
 //!
-//! It refuses to stand in for anything but the named file: a file that can be used always wins, and replaces the copy; a secret given in
-//! another way removes it; and the copy counts only for the device it was read for, so that a device that was given another name is not
+//! It refuses to stand in for anything but the named file: a file that can be used always wins, and replaces the copy at the first login; a secret given
+//! in another way removes it then; and the copy counts only for the device it was read for, so that a device that was given another name is not
 //! signed for with the old one's secret.
 
 use std::{

@@ -25,7 +25,7 @@ use supervisor_core::{
     },
     event::{CloudLoss, Event, Ticket},
 };
-use tokio::task::JoinHandle;
+use tokio::{sync::Notify, task::JoinHandle};
 
 use super::{Events, report, tls};
 use crate::config;
@@ -55,6 +55,7 @@ pub(crate) struct Cloud {
     settings: config::Cloud,
     events: Events,
     session: Option<Session>,
+    accepted: Arc<Notify>,
 }
 
 /// One connection.
@@ -71,7 +72,13 @@ impl Cloud {
             settings,
             events,
             session: None,
+            accepted: Arc::default(),
         }
+    }
+
+    /// Has a permit from the first login on that the broker accepted: it knows the device by this secret.
+    pub(crate) fn accepted(&self) -> Arc<Notify> {
+        Arc::clone(&self.accepted)
     }
 
     /// Answered by `CloudUp` or `CloudDown`.
@@ -90,6 +97,7 @@ impl Cloud {
             waiting: Arc::clone(&waiting),
             in_flight: HashMap::new(),
             events: self.events.clone(),
+            accepted: Arc::clone(&self.accepted),
         };
         let task = tokio::spawn(talk.run(self.settings.trust.clone()));
         self.session = Some(Session {
@@ -206,6 +214,7 @@ struct Talk {
     waiting: Waiting,
     in_flight: HashMap<u16, Ticket>,
     events: Events,
+    accepted: Arc<Notify>,
 }
 
 impl Talk {
@@ -240,6 +249,7 @@ impl Talk {
             let event = match self.link.poll().await {
                 Ok(Mqtt::Incoming(Packet::ConnAck(_))) => {
                     accepted = true;
+                    self.accepted.notify_one();
                     Some(Event::CloudUp)
                 }
                 Ok(Mqtt::Incoming(Packet::Publish(message))) => Some(Event::Arrived {

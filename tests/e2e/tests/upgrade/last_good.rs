@@ -217,8 +217,13 @@ fn a_secret_that_was_changed_is_the_one_that_counts() {
         status["cloud_up"] == false && !status["cloud_word"].is_null()
     });
     assert!(status["supervisor"]["configuration"].is_null(), "{status}");
+    // It may be no secret at all. One that is not believed yet takes nothing away.
+    secret_is_kept(&stand, SECRET);
+    stand.cloud.add_device(&stand.device, other);
+    supervisor.await_status("the login is accepted", |status| status["cloud_up"] == true);
     secret_is_kept(&stand, other);
     drop(supervisor);
+    stand.cloud.add_device(&stand.device, SECRET);
     // The copy is of one device alone.
     fs::remove_file(stand.path("device.secret")).unwrap();
     fs::remove_file(copy(&stand)).unwrap();
