@@ -5,8 +5,7 @@
 //!
 //! ```no_run
 //! use serde::{Deserialize, Serialize};
-//! use worker_sdk::model::{Field, Kind, Model, Property};
-//! use worker_sdk::{Device, Fault, Refusal, Reporter, Resume, Value, ValueMap};
+//! use worker_sdk::{Device, Fault, Kind, Model, Property, Refusal, Reporter, Resume, Value};
 //!
 //! #[derive(Default, Clone, Serialize, Deserialize)]
 //! #[serde(default)]
@@ -24,14 +23,8 @@
 //!     type Snapshot = Light;
 //!
 //!     fn model(&self) -> Model {
-//!         let kind = Kind::Int { min: 0, max: 100, unit: "%" };
-//!         let field = Field { id: "brightness", name: "Brightness", kind };
-//!         let properties = vec![Property { field, writable: true }];
-//!         Model { name: "Lamp", version: "1.0.0".to_owned(), properties, ..Model::default() }
-//!     }
-//!
-//!     async fn warm_up(&mut self) -> Result<(), Fault> {
-//!         Ok(()) // Look whether everything is there, but touch no hardware yet.
+//!         let brightness = Property::writable("brightness", "Brightness", Kind::int(0..=100, "%"));
+//!         Model::new("Lamp", env!("CARGO_PKG_VERSION")).with(brightness)
 //!     }
 //!
 //!     async fn activate(&mut self, report: Reporter, from: Option<Resume<Light>>) -> Result<(), Fault> {
@@ -49,16 +42,8 @@
 //!         Ok(())
 //!     }
 //!
-//!     async fn call(&mut self, _service: &str, _args: ValueMap) -> Result<ValueMap, Refusal> {
-//!         Ok(ValueMap::new()) // The model has no services, so none is ever called.
-//!     }
-//!
 //!     fn snapshot(&self) -> Light {
 //!         self.light.clone()
-//!     }
-//!
-//!     async fn quiesce(&mut self) -> Light {
-//!         self.light.clone() // The light may stay on while the next version takes over.
 //!     }
 //! }
 //!
@@ -85,6 +70,7 @@ pub mod tsl;
 
 pub use device::{Cause, Consent, Device, Fault, Health, Refusal, Resume};
 pub use exit::Exit;
+pub use model::{Kind, Model, Property};
 pub use reporter::Reporter;
 pub use run::run;
 pub use worker_protocol::{Element, Scalar, Value, ValueMap};

@@ -15,6 +15,25 @@ pub struct Model {
     pub events: Vec<Event>,
 }
 
+impl Model {
+    /// A device of this kind and version, with nothing to see yet.
+    #[must_use]
+    pub fn new(name: &'static str, version: &str) -> Self {
+        Self {
+            name,
+            version: version.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// The same with one more property.
+    #[must_use]
+    pub fn with(mut self, property: Property) -> Self {
+        self.properties.push(property);
+        self
+    }
+}
+
 /// One named value of a kind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Field {
@@ -33,6 +52,26 @@ pub struct Property {
     pub field: Field,
     /// May the cloud set it?
     pub writable: bool,
+}
+
+impl Property {
+    /// One that the cloud may read.
+    #[must_use]
+    pub fn readable(id: &'static str, name: &'static str, kind: Kind) -> Self {
+        let field = Field { id, name, kind };
+        let writable = false;
+        Self { field, writable }
+    }
+
+    /// One that the cloud may read and set.
+    #[must_use]
+    pub fn writable(id: &'static str, name: &'static str, kind: Kind) -> Self {
+        let writable = true;
+        Self {
+            writable,
+            ..Self::readable(id, name, kind)
+        }
+    }
 }
 
 /// One service.
@@ -107,4 +146,13 @@ pub enum Kind {
         /// Longest text in bytes, at most 10,240.
         longest: usize,
     },
+}
+
+impl Kind {
+    /// A whole number in this range, with its unit or an empty text.
+    #[must_use]
+    pub fn int(range: std::ops::RangeInclusive<i64>, unit: &'static str) -> Self {
+        let (min, max) = range.into_inner();
+        Self::Int { min, max, unit }
+    }
 }
