@@ -44,7 +44,7 @@ pub use web::Web;
 use std::time::Duration;
 
 /// The longest wait for anything; a healthy run needs a fraction of it, on the slowest machine too.
-pub const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// The pause between two looks at something that cannot tell by itself that it has changed.
 pub const PAUSE: Duration = Duration::from_millis(25);
