@@ -11,6 +11,7 @@ mod console;
 mod crash_sweep;
 mod cross;
 mod demo;
+mod docs;
 mod fuzz;
 mod http;
 mod interop;
@@ -56,6 +57,8 @@ enum What {
     Console(console::Args),
     /// What shells complete, and the manual, from the definition of the command line
     Completions(completions::Args),
+    /// Every command in the documents, run in its order
+    Docs(docs::Args),
     /// Packages for people: a `.deb`, a `.tar.gz`, a `.zip`
     Package(package::Args),
     /// Give a device a new version
@@ -145,6 +148,7 @@ fn main() -> ExitCode {
         What::Bench(args) => bench::bench(&args),
         What::Console(args) => console::console(&args),
         What::Demo(args) => demo::demo(&args),
+        What::Docs(args) => docs::docs(&args),
         What::Ota(args) => ota::ota(&args),
         What::Completions(args) => completions::completions(&args),
         What::Package(args) => package::package(&args),
