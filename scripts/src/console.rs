@@ -8,6 +8,7 @@ mod browser;
 mod page;
 mod pictures;
 mod story;
+mod visits;
 
 use crate::demo::images;
 use crate::needs;
@@ -91,8 +92,8 @@ fn run(workspace: &Workspace, args: &Args, steps: &mut Steps) {
         ("keyboard alone", &|| story::keyboard(&page)),
         ("pictures", &|| pictures.all(&page)),
         ("an update cancelled", &|| story::cancel(&page, &stage)),
-        ("pages of strangers", &|| story::strangers(&page, &stage)),
-        ("lost and found again", &|| story::lost(&page, &pictures)),
+        ("pages of strangers", &|| visits::strangers(&page, &stage)),
+        ("lost and found again", &|| visits::lost(&page, &pictures)),
     ];
     for (name, tell) in told {
         if !steps.step(name, tell) {

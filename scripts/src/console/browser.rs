@@ -193,7 +193,10 @@ impl Browser {
             .block_on(waited)
             .map_err(driven(&format!("wait for {what}")))?;
         if seen.is_null() {
-            let last = self.ask("document.body.innerText.slice(0, 1500)")?;
+            let last = self.ask(
+                "[...document.querySelectorAll('#link, .lost:not([hidden]), .reply, .device, .doing, .task, .fault, .flag text')]\
+                 .map(node => node.textContent.trim()).filter(Boolean).join(' | ').slice(0, 1000)",
+            )?;
             return Err(BrowserError::Unseen {
                 what: what.to_owned(),
                 last: last.as_str().unwrap_or_default().to_owned(),

@@ -10,9 +10,10 @@ use super::page::Page;
 use crate::step::{Failure, Held, Outcome};
 use crate::workspace::Workspace;
 
-/// Widths in CSS pixels: a desk, and a phone.
-const WIDE: u32 = 1440;
-const NARROW: u32 = 390;
+/// Widths in CSS pixels: a desk, a small one, and a phone.
+pub(super) const WIDE: u32 = 1440;
+const MEDIUM: u32 = 1000;
+pub(super) const NARROW: u32 = 390;
 /// The README's pictures: how wide the page is, and how many pixels each CSS pixel has. They end where the updates end.
 const KEPT: u32 = 1360;
 const KEPT_SCALE: f64 = 1.5;
@@ -56,7 +57,7 @@ impl Pictures {
         page.ask("document.activeElement.blur()").map_err(failed)?;
         for theme in ["light", "dark"] {
             self.theme(page, theme).map_err(failed)?;
-            for (size, width) in [("wide", WIDE), ("narrow", NARROW)] {
+            for (size, width) in [("wide", WIDE), ("medium", MEDIUM), ("narrow", NARROW)] {
                 let name = format!("{theme}-{size}");
                 self.sized(page, width).map_err(failed)?;
                 self.now(page, &name).map_err(failed)?;
@@ -116,7 +117,8 @@ impl Pictures {
         })
     }
 
-    fn sized(&self, page: &Page, width: u32) -> Result<(), BrowserError> {
+    /// Gives the page this width.
+    pub(super) fn sized(&self, page: &Page, width: u32) -> Result<(), BrowserError> {
         let metrics =
             json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
         page.chromium("Emulation.setDeviceMetricsOverride", metrics)?;

@@ -1,9 +1,8 @@
 //! What is done on the page, and what must be seen there.
 
-use cloud_emulator::{Emulator, Options, Package, SignMethod};
+use cloud_emulator::{Package, SignMethod};
 use thirtyfour::Key;
 
-use super::browser::STRANGER;
 use super::failed;
 use super::page::Page;
 use super::pictures::Pictures;
@@ -386,68 +385,4 @@ pub(super) fn cancel(page: &Page, stage: &Stage) -> Outcome {
     .map_err(failed)?;
     let words = page.reply("#job-reply", "done").map_err(failed)?;
     Ok(Held::with(words))
-}
-
-/// Neither a stranger's page nor a stranger's name for this machine gets at the device.
-pub(super) fn strangers(page: &Page, stage: &Stage) -> Outcome {
-    let address = stage.emulator().http_address();
-    let before = stage.emulator().faults();
-    let post = format!(
-        "(window.done = false, fetch('http://{address}/api/faults', {{method: 'POST', mode: 'no-cors', body: '{{\"name\":\"url-expired\"}}'}})\
-         .catch(() => null).finally(() => window.done = true), true)"
-    );
-    // Another port is another origin, and on this machine none that the browser itself keeps away from ours.
-    let stranger = format!("http://{}/", stage.emulator().firmware_address());
-    page.elsewhere(&stranger).map_err(failed)?;
-    page.ask(&post).map_err(failed)?;
-    page.until("the end of the request", "window.done")
-        .map_err(failed)?;
-    if stage.emulator().faults().len() != before.len() {
-        let output = "a page of a stranger has switched a fault on";
-        return Err(Failure::new(output, super::NEXT));
-    }
-    let name = format!("http://{STRANGER}:{}/", address.port());
-    page.elsewhere(&name).map_err(failed)?;
-    let words = page
-        .until(
-            "a refusal",
-            "document.body.innerText.includes('is not an IP address') && document.body.innerText",
-        )
-        .map_err(failed)?;
-    page.home().map_err(failed)?;
-    Ok(Held::with(words.as_str().unwrap_or_default().to_owned()))
-}
-
-/// A platform that goes away and comes back under its address, with none and then with one device whose names are as long as may be.
-pub(super) fn lost(page: &Page, pictures: &Pictures) -> Outcome {
-    let start = |port: u16| {
-        Emulator::start(Options {
-            api_port: port,
-            ..Options::default()
-        })
-        .map_err(failed)
-    };
-    let first = start(0)?;
-    let address = first.http_address();
-    page.visit(&format!("http://{address}/")).map_err(failed)?;
-    page.until(
-        "the words for no device",
-        "!document.getElementById('no-devices').hidden",
-    )
-    .map_err(failed)?;
-    pictures.now(page, "empty").map_err(failed)?;
-    drop(first);
-    page.until(
-        "the page saying that it is disconnected",
-        "document.body.dataset.link === 'lost' && !document.getElementById('lost').hidden",
-    )
-    .map_err(failed)?;
-    pictures.now(page, "disconnected").map_err(failed)?;
-    let second = start(address.port())?;
-    let long = cloud_emulator::DeviceId::new("a1LongestKey", "kitchen-of-the-third-floor-oven1");
-    second.add_device(&long, "0123456789abcdef0123456789abcdef");
-    page.until("the page live again, with the new device", "document.body.dataset.link === 'live' && document.querySelectorAll('.device').length === 1")
-        .map_err(failed)?;
-    page.home().map_err(failed)?;
-    Ok(Held::with("the page says so, and comes back by itself"))
 }

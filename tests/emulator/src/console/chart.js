@@ -12,8 +12,10 @@ const SPANS = [2, 5, 15, 30];
 /** The least that is shown, so that the first seconds do not race across; and what is left free before the first of them. */
 const SHORTEST = 60_000;
 const EDGE = 1500;
+/** A row of flags, in pixels, how many there are, and how wide a letter is at most, more or less. */
 const FLAG = 16;
 const FLAG_ROWS = 3;
+const LETTER = 7;
 
 let minutes = 5;
 /** Where the reader points at, as a time; null when they do not. */
@@ -155,9 +157,13 @@ function flagged(history, axis) {
   flags.sort((one, other) => one.at - other.at);
   const ends = [];
   for (const flag of flags) {
-    const wide = flag.text.length * 7 + 14;
-    flag.turned = axis.x(flag.at) + wide > axis.right;
-    const from = axis.x(flag.at) - (flag.turned ? wide : 0);
+    const x = axis.x(flag.at);
+    const rooms = [axis.right - x, x - axis.left];
+    const wide = Math.min(flag.text.length * LETTER + 14, Math.max(...rooms));
+    flag.turned = rooms[0] < wide;
+    const fits = Math.floor((wide - 14) / LETTER);
+    if (flag.text.length > fits) flag.text = `${flag.text.slice(0, Math.max(0, fits - 1))}…`;
+    const from = x - (flag.turned ? wide : 0);
     let row = ends.findIndex((end) => end < from);
     if (row < 0) row = Math.min(ends.length, FLAG_ROWS - 1);
     ends[row] = from + wide;

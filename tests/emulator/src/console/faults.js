@@ -1,8 +1,8 @@
 // Faults: choosing one, with what its number means, and those that were switched on, with how often each has struck.
 
-import { ask, say } from "./api.js";
+import { ask, pathOf, say } from "./api.js";
 import { byId, el, keyed, setText } from "./dom.js";
-import { on, state } from "./state.js";
+import { chosen, on, state } from "./state.js";
 
 let kinds = [];
 
@@ -14,6 +14,8 @@ export async function faults() {
     say(byId("fault-reply"), switchOn, [...form.querySelectorAll("button")]);
   });
   name.addEventListener("change", about);
+  once("drop", "the connection was cut");
+  once("kick", "a twin logged in and is gone again");
   on(["faults"], show);
   show();
   kinds = await ask("GET", "/api/faults/kinds").catch(() => []);
@@ -48,6 +50,17 @@ async function switchOn() {
   if (!to.closest("[hidden]") && to.value.trim() !== "") fault.to = to.value.trim();
   await ask("POST", "/api/faults", fault);
   return `${fault.name} is on`;
+}
+
+/** What happens a single time, to the chosen device. */
+function once(what, done) {
+  byId(what).addEventListener("click", () => say(byId("fault-reply"), async () => {
+    const device = chosen();
+    if (!device) throw new Error("no device is chosen");
+    const { was_online } = await ask("POST", `${pathOf(device)}/${what}`);
+    if (!was_online) throw new Error("it is not connected");
+    return `${device.device_name}: ${done}`;
+  }, [byId(what)]));
 }
 
 function show() {

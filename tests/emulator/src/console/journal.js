@@ -147,13 +147,19 @@ function worked(entry) {
 function inner(text) {
   try {
     const { params, code, message, data } = JSON.parse(text);
-    if (params !== undefined) return JSON.stringify(params);
+    if (params !== undefined) return JSON.stringify(params, undated);
     if (code === undefined) return data === undefined ? text : JSON.stringify(data);
     const rest = data && Object.keys(data).length > 0 ? JSON.stringify(data) : "";
     return [code, message, rest].filter(Boolean).join(" ");
   } catch {
     return text;
   }
+}
+
+/** A dated value without its date, which the row has beside it or the whole entry tells. */
+function undated(name, value) {
+  const dated = value && typeof value === "object" && "value" in value && "time" in value && Object.keys(value).length === 2;
+  return dated ? value.value : value;
 }
 
 function whole(entry) {

@@ -20,7 +20,8 @@ function link() {
   setText(byId("link-text"), LINKS[state.link]);
   const lost = byId("lost");
   lost.hidden = state.link !== "lost";
-  setText(lost, lost.hidden ? "" : `The emulator does not answer. What you see is from ${time(state.heard)}; trying again until it does.`);
+  const why = state.why ? `The emulator refuses: ${state.why}.` : "The emulator does not answer.";
+  setText(lost, lost.hidden ? "" : `${why} What you see is from ${time(state.heard)}; trying again until it does.`);
 }
 
 /** The theme is kept for the next visit where the browser lets us. */

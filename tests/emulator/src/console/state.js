@@ -3,11 +3,13 @@
 import { History } from "./history.js";
 
 /** Entries the page keeps; the oldest go first. */
-export const KEPT_ENTRIES = 2000;
+export const KEPT_ENTRIES = 4000;
 
 export const state = {
   /** `connecting`, `live` or `lost`. */
   link: "connecting",
+  /** Why it is lost, in the emulator's words if it had any. */
+  why: "",
   /** When the emulator was last heard, by this machine's clock. */
   heard: Date.now(),
   /** The emulator's clock minus ours, in ms. */
