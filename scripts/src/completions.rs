@@ -127,6 +127,15 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_has_the_exit_codes_of_the_definition() {
+        let readme = include_str!("../../README.md");
+        for (code, meaning) in definition::cli::EXIT_CODES {
+            let row = format!("| {code} | {meaning} |");
+            assert!(readme.contains(&row), "no `{row}` in the README");
+        }
+    }
+
+    #[test]
     fn every_command_has_examples_in_its_help_that_the_definition_takes() {
         let command = definition::cli::Cli::command();
         let mut seen = 0;

@@ -236,7 +236,9 @@ fn installed() -> Check {
         }
         Err(why) => {
             let why = chain(&why);
-            Check::not_tried(name, why.lines().next().unwrap_or_default())
+            let first = why.lines().next().unwrap_or_default();
+            // What the system said counts, and not by which words it was asked.
+            Check::not_tried(name, first.split_once("`: ").map_or(first, |it| it.1))
         }
     }
 }

@@ -31,7 +31,7 @@ mod wishes;
 
 use std::{path::Path, process::ExitCode};
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 use supervisor_core::event::{Answered, LocalFile, Request};
 
 use crate::{
@@ -53,7 +53,21 @@ use crate::{
 };
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(why) => {
+            let _ = why.print();
+            if let Some(word) = slip(&why) {
+                complain(&format!("\ndid you mean `{word}`?"));
+            }
+            return if why.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            }
+            .into();
+        }
+    };
     let environment = |name: &str| std::env::var(name).ok();
     let action = match cli.action {
         Action::Init(given) => return told(init::init(&cli.config, given)).into(),
@@ -76,6 +90,20 @@ fn main() -> ExitCode {
         fallen_back,
     };
     carry_out(action, &cli.config, loaded, start).into()
+}
+
+/// The command that was most likely meant, if one was given that there is not.
+fn slip(why: &clap::Error) -> Option<String> {
+    let said = match why.get(clap::error::ContextKind::InvalidSubcommand)? {
+        clap::error::ContextValue::String(said) => said,
+        _ => return None,
+    };
+    let command = Cli::command();
+    let names: Vec<_> = command
+        .get_subcommands()
+        .map(clap::Command::get_name)
+        .collect();
+    advice::meant(said, &names).map(str::to_owned)
 }
 
 /// Does this go on with the last good configuration where the given one cannot be used? Whoever asks must find the supervisor that runs

@@ -109,7 +109,7 @@ pub(super) fn debian(file: &Path, made: &Debian<'_>, wanted: &[Entry]) -> Outcom
         || format!("`{}` is not what the supervisor prints", debian::UNIT),
     );
     faults.outcome(format!(
-        "{}, {} files with unit, example and manual",
+        "{}, {} files with unit, example, manual and completions",
         made.machine(),
         found.len()
     ))

@@ -137,3 +137,19 @@ fn nobody_to_be_asked() {
         complains(&stand, &[command], UNEXPECTED, &words);
     }
 }
+
+#[test]
+fn a_slip_in_a_command() {
+    let stand = Stand::new();
+    complains(
+        &stand,
+        &["stauts"],
+        USAGE,
+        &["unrecognized subcommand", "did you mean `status`?"],
+    );
+    let other = stand.cli(&["kitchen"]);
+    assert!(!other.stderr.contains("did you mean"), "{other:?}");
+    for asked in ["--help", "--version"] {
+        assert_eq!(stand.cli(&[asked]).code, Some(0), "{asked}");
+    }
+}
