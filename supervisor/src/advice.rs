@@ -79,7 +79,7 @@ const TABLE: [(Mistake, &str, &str); 22] = [
     ),
     (
         NotTls,
-        "the server does not speak TLS on that port",
+        "what answers on that port does not speak TLS, or hangs up on it",
         "set `cloud.port` to the port for TLS, usually 8883, or for a broker on a network of your own `cloud.tls = \"off\"`",
     ),
     (

@@ -155,7 +155,8 @@ pub(crate) enum Action {
     /// Ask the running supervisor how it is.
     ///
     /// With `--watch` it is asked again and again: on a terminal one page is drawn in place until Ctrl-C, into a pipe goes one line for each
-    /// change, and with `--json` one object for each change. A supervisor that goes away is waited for.
+    /// change, and with `--json` one object for each change. A supervisor that goes away is waited for, which is told as
+    /// `{"waiting": "why"}`.
     #[command(after_help = examples::STATUS)]
     Status {
         /// Stay, and show what changes.

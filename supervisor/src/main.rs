@@ -35,6 +35,7 @@ use clap::{CommandFactory as _, Parser};
 use supervisor_core::event::{Answered, LocalFile, Request};
 
 use crate::{
+    advice::Mistake,
     cli::{Action, Cli},
     config::{Config, Loaded, last_good, last_secret},
     drivers::{
@@ -319,10 +320,14 @@ async fn hand_over(state: &Path, file: LocalFile, now: bool, json: bool) -> Resu
         ));
     }
     match update {
-        Answered::Refused { why } => Err(Failure {
-            exit: Exit::Unexpected,
-            text: format!("version {version} is not installed: {why}"),
-        }),
+        Answered::Refused { why } => {
+            let mut text = format!("version {version} is not installed: {why}");
+            if let Some(mistake) = Mistake::behind_refusal(&why) {
+                text += &format!("; {}", mistake.cure());
+            }
+            let exit = Exit::Unexpected;
+            Err(Failure { exit, text })
+        }
         taken => {
             if !json {
                 say(&show::answered(&version, &taken));

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
-use rumqttc::{ConnectReturnCode, ConnectionError, StateError, mqttbytes};
+use rumqttc::{ConnectReturnCode, ConnectionError, StateError, TlsError, mqttbytes};
 use supervisor_core::event::CloudLoss;
 
 use crate::{advice::Mistake, drivers::chain};
@@ -21,6 +21,10 @@ pub(super) fn of(
         ConnectionError::MqttState(StateError::Deserialization(_)) if is_plain && !accepted => {
             CloudLoss::Broken(format!("{address}: {}: {}", chain(error), Mistake::OnlyTls))
         }
+        ConnectionError::Tls(TlsError::Io(why)) if is_end(why) => CloudLoss::Broken(format!(
+            "{address}: hung up in the handshake of TLS: {}",
+            Mistake::NotTls
+        )),
         error if closed(error) && is_plain => {
             let what = "closed before the login was answered";
             CloudLoss::Broken(format!("{address}: {what}: {}", Mistake::OnlyTls))

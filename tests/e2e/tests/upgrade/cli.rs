@@ -119,6 +119,20 @@ fn install_makes_a_program_the_active_worker_and_a_newer_one_takes_its_place() {
 }
 
 #[test]
+fn what_was_installed_is_told_to_programs_as_well() {
+    let stand = Stand::new();
+    let image = stand.good("1.0.0");
+    let path = e2e::Programs::under_test().see(&image.path);
+    let ended = stand.cli(&["install", &path, "--version", "1.0.0", "--json"]);
+    assert_eq!(ended.code, DONE, "{ended:?}");
+    let told: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(told["version"], "1.0.0");
+    assert_eq!(told["slot"], 1);
+    assert_eq!(told["bytes"], image.size());
+    assert_eq!(told["warnings"], serde_json::json!([]));
+}
+
+#[test]
 fn a_supervisor_without_a_worker_waits_for_its_first_one() {
     let stand = Stand::new();
     let supervisor = stand.run();
