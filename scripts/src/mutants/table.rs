@@ -345,6 +345,18 @@ pub(super) const MUTANTS: &[Mutant] = &[
         ],
     },
     Mutant {
+        name: "a new connection is told of a job before the platform has said which it has",
+        file: "supervisor/core/src/agent/cloud.rs",
+        from: "            self.outbox.await_word(now.ticks);
+",
+        to: "",
+        laws: &["told_of_its_own"],
+        tests: &[
+            "world::replaced::what_was_not_heard_before_a_connection_waits_on_it_for_the_platforms_word",
+            WALKS,
+        ],
+    },
+    Mutant {
         name: "a power cut on the way back gives the bad version another try",
         file: "supervisor/core/src/update/ending.rs",
         from: "job.verdict = Some(outcome.clone());",

@@ -178,6 +178,52 @@ fn a_power_cut_in_a_trial_does_not_make_a_job_whose_place_another_has_one_that_i
 }
 
 #[test]
+fn what_was_not_heard_before_a_connection_waits_on_it_for_the_platforms_word() {
+    for (phase, is_pushed) in [
+        ("fetching", true),
+        ("fetching", false),
+        ("proving", true),
+        ("proving", false),
+    ] {
+        let mut world = stories::at_rest();
+        world.durable.cloud.answers_queries = true;
+        let bad = Behaviour::DieProving;
+        world.durable.behaviours.insert("1.0.7".to_owned(), bad);
+        stories::push(&mut world, "1.0.7");
+        stories::until_phase(&mut world, phase);
+        world.cloud_is(false, CloudLoss::Broken("no route".to_owned()));
+        world.run(60_000);
+        let status = world.agent.status(Now::default());
+        assert_eq!(status.phase, "idle", "{phase}: it has failed meanwhile");
+        world.durable.cloud.offer("1.0.8");
+        if !is_pushed {
+            // It is not pushed a second time, and has to be asked for.
+            world.durable.cloud.task = Task::Updating("1.0.8".to_owned());
+        }
+        world.cloud_is(true, CloudLoss::Closed);
+        world.rest(&["1.0.8"]);
+        let cloud = &world.durable.cloud;
+        let name = format!("{phase}, {is_pushed}");
+        assert_eq!(cloud.task, Task::Succeeded("1.0.8".to_owned()), "{name}");
+        assert!(cloud.steps.iter().all(|step| *step > 0), "{name}");
+    }
+}
+
+#[test]
+fn a_platform_that_does_not_answer_hears_of_a_failure_all_the_same() {
+    let mut world = stories::at_rest();
+    let bad = Behaviour::DieProving;
+    world.durable.behaviours.insert("1.0.7".to_owned(), bad);
+    stories::push(&mut world, "1.0.7");
+    stories::until_phase(&mut world, "proving");
+    world.cloud_is(false, CloudLoss::Broken("no route".to_owned()));
+    world.run(60_000);
+    world.cloud_is(true, CloudLoss::Closed);
+    world.rest(&["1.0.0"]);
+    assert!(matches!(world.durable.cloud.task, Task::Failed(_, -1, _)));
+}
+
+#[test]
 fn a_job_that_the_platform_names_again_is_told_of_again() {
     let mut world = replaced_in(Behaviour::DieProving, "proving", true);
     stories::push(&mut world, "1.0.7");
