@@ -78,19 +78,22 @@ pub(crate) enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Have the running supervisor upgrade the worker from a file, for example on a USB stick.
+    /// Have the running supervisor upgrade the worker from a file, for example on a USB stick, or from a web server.
     ///
     /// It goes the same way as an update from the cloud: verified, on trial, and taken back if it is bad. The publisher's signature is
-    /// looked for beside the file, with `.minisig` behind its name. With `--now` it waits neither for a maintenance window nor for the
+    /// looked for beside the file, with `.minisig` behind its name; beside an address also its SHA-256, with `.sha256`. With `--now` it waits neither for a maintenance window nor for the
     /// device's consent; `update --now` without a file says that of the update under way.
     #[command(after_help = examples::UPDATE)]
     Update {
-        /// The worker's program.
-        #[arg(required_unless_present = "now")]
+        /// The worker's program, or an address that begins with https://.
+        #[arg(required_unless_present = "now", value_name = "FILE|URL")]
         file: Option<PathBuf>,
         /// The version it is; without it, what the signature beside the file says.
         #[arg(long, value_name = "VERSION", requires = "file", value_parser = version)]
         version: Option<Version>,
+        /// What an image at an address must hash to, in hexadecimal digits; without it, what lies beside it says so.
+        #[arg(long, value_name = "DIGITS", requires = "file")]
+        sha256: Option<String>,
         /// Install it even if it is older than what runs.
         #[arg(long, requires = "file")]
         allow_downgrade: bool,

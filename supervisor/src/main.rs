@@ -32,7 +32,7 @@ mod wishes;
 use std::{path::Path, process::ExitCode};
 
 use clap::{CommandFactory as _, Parser};
-use supervisor_core::event::{Answered, LocalFile, Request};
+use supervisor_core::event::{Answered, Brought, Request};
 
 use crate::{
     advice::Mistake,
@@ -51,6 +51,7 @@ use crate::{
     install::InstallError,
     run::{Start, on_runtime, run},
     show::{complain, say},
+    update::remote,
 };
 
 fn main() -> ExitCode {
@@ -140,18 +141,20 @@ fn carry_out(action: Action, file: &Path, loaded: Loaded, start: Start) -> Exit 
             Action::Update {
                 file: Some(file),
                 version,
+                sha256,
                 allow_downgrade,
                 now,
                 json,
             },
             Some(state),
         ) => {
-            let found = update::look(file, version.clone(), *allow_downgrade);
-            return told(
-                found
-                    .map_err(|why| unexpected(&why))
-                    .and_then(|file| on_runtime(hand_over(state, file, *now, *json))),
-            );
+            let given = (version.clone(), sha256.as_deref(), *allow_downgrade);
+            // Without a configuration nobody knows whom to trust; what is wrong with it is told below.
+            if let Some(found) = bring(file, given, loaded.config.as_ref().ok()) {
+                return told(
+                    found.and_then(|image| on_runtime(hand_over(state, image, *now, *json))),
+                );
+            }
         }
         #[cfg(windows)]
         (Action::Service(service), _) if matches!(service.deed, service::Deed::Run) => {
@@ -306,8 +309,31 @@ async fn status(state: &Path, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Finds out what an operator brings; nothing if that takes a configuration and there is none.
+fn bring(
+    file: &Path,
+    (version, sha256, allow_downgrade): (Option<Version>, Option<&str>, bool),
+    config: Option<&Config>,
+) -> Option<Result<Brought, Failure>> {
+    let Some(address) = file.to_str().filter(|text| remote::is_address(text)) else {
+        let found = update::look(file, version, allow_downgrade);
+        return Some(found.map_err(|why| unexpected(&why)));
+    };
+    let config = config?;
+    let mut found = None;
+    let looked = on_runtime(async {
+        let look = remote::look(address, version, sha256, allow_downgrade, config);
+        found = Some(look.await.map_err(|why| unexpected(&why)));
+        Ok(())
+    });
+    match looked {
+        Ok(()) => found,
+        Err(why) => Some(Err(why)),
+    }
+}
+
 /// Hands a file to the running supervisor and tells what becomes of it.
-async fn hand_over(state: &Path, file: LocalFile, now: bool, json: bool) -> Result<(), Failure> {
+async fn hand_over(state: &Path, file: Brought, now: bool, json: bool) -> Result<(), Failure> {
     let version = file.version.clone();
     let answer = control::ask(&Layout::of(state), &Request::Update(file)).await;
     let Answer::Update { update } = answer.map_err(|why| unexpected(&why))? else {

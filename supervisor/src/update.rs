@@ -3,6 +3,8 @@
 //! This side only finds out what the file is: its length, its digest, and the version its signature says. Whether it may be installed,
 //! and whether the signature holds, the supervisor decides and checks by itself.
 
+pub(crate) mod remote;
+
 use std::{
     fs::File,
     io::{self, Read},
@@ -12,7 +14,8 @@ use std::{
 use sha2::{Digest as _, Sha256};
 use supervisor_core::{
     alink::{codec::Digest, version::Version},
-    event::LocalFile,
+    event::Brought,
+    record::Source,
     seal::{Claims, Seal},
 };
 
@@ -27,6 +30,9 @@ pub(crate) enum UpdateError {
     /// It cannot be read, or is no file.
     #[error("`{0}` cannot be installed")]
     File(PathBuf, #[source] io::Error),
+    /// It lies on a web server, and cannot be asked for.
+    #[error(transparent)]
+    Remote(#[from] remote::RemoteError),
     /// Nobody says which version it is.
     #[error(
         "nothing says which version `{0}` is; put its signature beside it, or name the version with `--version`"
@@ -49,31 +55,40 @@ pub(crate) fn look(
     file: &Path,
     said: Option<Version>,
     allow_downgrade: bool,
-) -> Result<LocalFile, UpdateError> {
+) -> Result<Brought, UpdateError> {
     let unusable = |why| UpdateError::File(file.to_owned(), why);
     let path = std::path::absolute(file).map_err(unusable)?;
     let (size, digest) = hash(&path).map_err(unusable)?;
     let signed = signed_version(&path).map_err(unusable)?;
-    let version = match (said, signed) {
-        (Some(said), Some(signed)) if said != signed => {
-            let file = file.to_owned();
-            return Err(UpdateError::OtherVersion { file, signed, said });
-        }
-        (said, signed) => said
-            .or(signed)
-            .ok_or_else(|| UpdateError::Nameless(file.to_owned()))?,
-    };
+    let version = agreed(file, said, signed)?;
     let path = path
         .into_os_string()
         .into_string()
         .map_err(|_| unusable(io::Error::other("its path has characters that are no text")))?;
-    Ok(LocalFile {
-        path,
+    Ok(Brought {
+        source: Source::Path(path),
         version,
         size,
         digest,
         allow_downgrade,
     })
+}
+
+/// The version that operator and publisher mean, as far as both say one.
+fn agreed(
+    file: &Path,
+    said: Option<Version>,
+    signed: Option<Version>,
+) -> Result<Version, UpdateError> {
+    match (said, signed) {
+        (Some(said), Some(signed)) if said != signed => {
+            let file = file.to_owned();
+            Err(UpdateError::OtherVersion { file, signed, said })
+        }
+        (said, signed) => said
+            .or(signed)
+            .ok_or_else(|| UpdateError::Nameless(file.to_owned())),
+    }
 }
 
 fn hash(path: &Path) -> io::Result<(u64, Digest)> {
@@ -134,7 +149,10 @@ mod tests {
             (found.size, found.digest, found.version),
             (7, digest, version)
         );
-        assert!(Path::new(&found.path).is_absolute());
+        let Source::Path(path) = found.source else {
+            panic!("{:?}", found.source)
+        };
+        assert!(Path::new(&path).is_absolute());
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::{
     status::Status,
 };
 pub use crate::{
-    operator::{Answered, Effect, LocalFile},
+    operator::{Answered, Brought, Effect},
     outcome::FetchFault,
     record::{JobId, SlotId},
 };
@@ -389,7 +389,7 @@ pub enum Request {
     /// How are you?
     Status,
     /// Install this file.
-    Update(LocalFile),
+    Update(Brought),
     /// Hold whatever can be held, and begin nothing, until `Resume`.
     Pause,
     /// Go on where it stood.

@@ -9,11 +9,11 @@ use crate::{
     record::{Origin, Source, Wanted, WantedFile},
 };
 
-/// An image an operator brings, on this machine or on a medium in it.
+/// An image an operator brings: on this machine, on a medium in it, or on a web server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LocalFile {
-    /// Its absolute path. A publisher's signature lies beside it, with `.minisig` behind the name.
-    pub path: String,
+pub struct Brought {
+    /// Where its bytes are: an absolute path or an address. A publisher's signature lies beside it, with `.minisig` behind the name.
+    pub source: Source,
     /// The version it is.
     pub version: Version,
     /// Its length in bytes.
@@ -24,7 +24,7 @@ pub struct LocalFile {
     pub allow_downgrade: bool,
 }
 
-impl LocalFile {
+impl Brought {
     /// It as something wanted.
     #[must_use]
     pub fn wanted(self) -> Wanted {
@@ -34,7 +34,7 @@ impl LocalFile {
             files: vec![WantedFile {
                 name: None,
                 size: self.size,
-                source: Source::Path(self.path),
+                source: self.source,
                 digests: vec![self.digest],
                 digest_sign: None,
                 seal: None,

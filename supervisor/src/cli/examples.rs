@@ -63,6 +63,7 @@ The program is copied; no signature is asked of what an operator installs by han
 pub(super) const UPDATE: &str = "\
 Examples:
   supervisor update /media/usb/oven-1.0.7                      # signed: oven-1.0.7.minisig lies beside it
+  supervisor update https://firmware.example/oven-1.0.7        # and so do oven-1.0.7.minisig and oven-1.0.7.sha256
   supervisor update ./oven-1.0.6 --version 1.0.6 --allow-downgrade
   supervisor update --now                                      # what is under way need not wait";
 

@@ -27,6 +27,11 @@ mod tests;
 mod verify;
 mod vouch;
 
+pub(crate) use self::{
+    http::server::{MOST_REDIRECTS, may_lead},
+    vouch::with_ending,
+};
+
 use std::path::PathBuf;
 
 use supervisor_core::event::{FetchOrder, JobId};

@@ -3,7 +3,7 @@
 use super::{Agent, cloud::Arrival, note, scene, turn};
 use crate::{
     cadence::Reason,
-    event::{Answered, Asker, Command, Grade, LocalFile, Reply, Request, Turn},
+    event::{Answered, Asker, Brought, Command, Grade, Reply, Request, Turn},
     operator::Wish,
     outbox::Report,
     plan::Verdict,
@@ -146,7 +146,7 @@ impl Agent {
     }
 
     /// An operator brings an image. The platform hears nothing of it but the version that runs in the end.
-    fn update_from(&mut self, file: LocalFile, now: Now, out: &mut Vec<Command>) -> Answered {
+    fn update_from(&mut self, file: Brought, now: Now, out: &mut Vec<Command>) -> Answered {
         if self.stopping {
             let why = "the supervisor is stopping".to_owned();
             return Answered::Refused { why };

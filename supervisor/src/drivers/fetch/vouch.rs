@@ -72,7 +72,13 @@ async fn beside(
 ) -> Result<String, FetchFault> {
     let found = match &file.source {
         Source::Url(url) => {
-            http::small(settings, &with_ending(url), Seal::LONGEST_TEXT, allowance).await
+            http::small(
+                settings,
+                &with_ending(url, ".minisig"),
+                Seal::LONGEST_TEXT,
+                allowance,
+            )
+            .await
         }
         Source::Path(path) => {
             local::small(PathBuf::from(format!("{path}.minisig")), Seal::LONGEST_TEXT).await
@@ -87,11 +93,11 @@ async fn beside(
     String::from_utf8(bytes).map_err(|_| bad("it is not text".to_owned()))
 }
 
-/// The ending goes behind the path, before what may follow it.
-fn with_ending(url: &str) -> String {
+/// An ending goes behind the path, before what may follow it.
+pub(crate) fn with_ending(url: &str, ending: &str) -> String {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let (path, rest) = url.split_at(end);
-    format!("{path}.minisig{rest}")
+    format!("{path}{ending}{rest}")
 }
 
 /// The publisher's signature: by a pinned key, over words that hold, for exactly what is wanted.
@@ -173,7 +179,7 @@ mod tests {
             ),
             ("https://h/oven#x", "https://h/oven.minisig#x"),
         ] {
-            assert_eq!(with_ending(url), expected);
+            assert_eq!(with_ending(url, ".minisig"), expected);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! An operator at the device brings an image, as on a USB stick: it goes the way of every update, and the platform hears nothing of
 //! it but the version that runs in the end.
 
+mod address;
+
 use std::{fs, path::PathBuf};
 
 use cloud_emulator::{Fault, FaultName, TaskState};

@@ -6,12 +6,13 @@ use super::{
 };
 use crate::{
     alink::codec::Digest,
-    event::{Answered, LocalFile},
+    event::{Answered, Brought},
+    record::Source,
 };
 
 fn bring(world: &mut World, version: &str) -> Answered {
-    let file = LocalFile {
-        path: format!("/media/stick/{version}"),
+    let file = Brought {
+        source: Source::Path(format!("/media/stick/{version}")),
         version: version.parse().unwrap(),
         size: SIZE,
         digest: Digest::Sha256([version.len() as u8; 32]),
