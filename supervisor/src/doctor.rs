@@ -2,7 +2,7 @@
 //!
 //! | check | what is looked at | what it refuses |
 //! |---|---|---|
-//! | configuration, rights, space, clock, worker | files, the disk, the system's clock | to write anything |
+//! | configuration, secret, rights, space, clock, worker | files, the disk, the system's clock | to write anything |
 //! | supervisor | whether one answers on this state folder | |
 //! | name, port, tls, login, ping | the way to the broker, on one connection | to log in while a supervisor runs: a second session with the same identity throws the first one out |
 //! | firmware | the host of the update under way | to fetch anything |

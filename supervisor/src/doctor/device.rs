@@ -50,14 +50,31 @@ pub(super) fn configuration(file: &Path, loaded: &Loaded) -> Vec<Check> {
         }
         Ok(config) if config.fetch.vouching.require_signature => {
             let count = loaded.effective.len();
-            vec![Check::ok(name, format!("`{shown}`, {count} settings"))]
+            let whole = Check::ok(name, format!("`{shown}`, {count} settings"));
+            [whole].into_iter().chain(secret(loaded)).collect()
         }
         Ok(_) => {
             let text = show::UNSIGNED.trim_start_matches("WARNING: ");
             let (says, next) = text.split_once("; ").unwrap_or((text, "pin a key"));
-            vec![Check::warning(name, says, next)]
+            let open = Check::warning(name, says, next);
+            [open].into_iter().chain(secret(loaded)).collect()
         }
     }
+}
+
+/// Where the secret comes from; one that others may read is a fault of the configuration.
+fn secret(loaded: &Loaded) -> Option<Check> {
+    let mut settings = loaded.effective.iter();
+    let found = settings.find(|it| it.key == "cloud.device_secret")?;
+    let private = match cfg!(unix) {
+        true => ", which only its owner may read",
+        false => "",
+    };
+    let place = match found.origin.starts_with("environment") {
+        true => found.origin.clone(),
+        false => format!("{}{private}", found.origin),
+    };
+    Some(Check::ok("secret", format!("from {place}")))
 }
 
 /// Whether whoever asks may use what the configuration names; the supervisor may be somebody else.

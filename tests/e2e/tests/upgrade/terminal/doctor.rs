@@ -62,6 +62,7 @@ fn a_device_that_is_well_has_every_check_and_nothing_is_changed_by_them() {
     assert_eq!(found["well"], true);
     for (check, word) in [
         ("configuration", "settings"),
+        ("secret", "`device.secret`, which only its owner may read"),
         ("rights", "may be changed"),
         ("space", "free"),
         ("clock", "which can be"),
