@@ -76,7 +76,7 @@ fn run(workspace: &Workspace, args: &Args, steps: &mut Steps) {
     let Some((page, pictures)) = opened else {
         return;
     };
-    let told: [(&'static str, &dyn Fn() -> Outcome); 11] = [
+    let told: [(&'static str, &dyn Fn() -> Outcome); 12] = [
         ("180 °C, and the curve rises", &|| {
             story::heat(&page, args.keep_pictures)
         }),
@@ -91,6 +91,7 @@ fn run(workspace: &Workspace, args: &Args, steps: &mut Steps) {
         ("a page that comes late", &|| story::late(&page)),
         ("keyboard alone", &|| story::keyboard(&page)),
         ("pictures", &|| pictures.all(&page)),
+        ("a connection cut", &|| visits::cut(&page, &stage)),
         ("an update cancelled", &|| story::cancel(&page, &stage)),
         ("pages of strangers", &|| visits::strangers(&page, &stage)),
         ("lost and found again", &|| visits::lost(&page, &pictures)),

@@ -6,7 +6,8 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use thirtyfour::{
@@ -312,14 +313,20 @@ fn port_of(child: &mut Child) -> Result<u16, BrowserError> {
     let Some(output) = child.stdout.take() else {
         return Err(BrowserError::Port("nothing".to_owned()));
     };
-    let mut lines = BufReader::new(output).lines();
+    let (teller, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            // Nobody listens any more once the port is known.
+            let _ = teller.send(line);
+        }
+    });
+    let end = Instant::now() + LIMIT;
     let mut printed = Vec::new();
-    while let Some(Ok(line)) = lines.next() {
+    while let Ok(line) = told.recv_timeout(end.saturating_duration_since(Instant::now())) {
         let port = line
             .split_once("started successfully on port ")
             .and_then(|(_, rest)| rest.trim_end_matches('.').parse().ok());
         if let Some(port) = port {
-            std::thread::spawn(move || lines.for_each(drop));
             return Ok(port);
         }
         printed.push(line);

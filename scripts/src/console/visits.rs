@@ -16,6 +16,29 @@ use crate::step::{Failure, Held, Outcome};
 /// How many may follow the events of one emulator.
 const PLACES: usize = 16;
 
+/// The device's connection is cut on the page, which shows for how long it was gone; the oven heats on meanwhile.
+pub(super) fn cut(page: &Page, stage: &Stage) -> Outcome {
+    let connects = || {
+        let state = stage.emulator().device_state(stage.device());
+        state.map_or(0, |state| state.counters.connects)
+    };
+    let before = connects();
+    page.press("#drop").map_err(failed)?;
+    page.reply("#fault-reply", "done").map_err(failed)?;
+    page.until(
+        "the time off line on the axis",
+        "document.querySelector('.offline')",
+    )
+    .map_err(failed)?;
+    page.until(
+        "the device on line again",
+        "document.querySelector('.device').dataset.online === 'true'",
+    )
+    .map_err(failed)?;
+    let note = format!("connection {before} cut, {} made", connects());
+    Ok(Held::with(note))
+}
+
 /// Neither a stranger's page nor a stranger's name for this machine gets at the device.
 pub(super) fn strangers(page: &Page, stage: &Stage) -> Outcome {
     let address = stage.emulator().http_address();

@@ -1,5 +1,7 @@
 //! The console: its page, the events it follows, and who is kept from both.
 
+use std::time::Duration;
+
 use cloud_emulator::{Emulator, Options, Package};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -266,6 +268,17 @@ async fn there_are_places_for_so_many_followers_and_they_become_free_again() {
         }
     });
     free.await.expect("no place became free");
+}
+
+#[tokio::test]
+async fn who_waits_for_a_follower_learns_of_the_first() {
+    let emulator = emulator(Options::default());
+    assert!(!emulator.wait_for_follower(Duration::ZERO).await);
+    let (come, _follower) = tokio::join!(
+        emulator.wait_for_follower(LIMIT),
+        Follower::of(&emulator, "", "")
+    );
+    assert!(come);
 }
 
 #[tokio::test]
