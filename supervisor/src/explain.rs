@@ -11,7 +11,10 @@ use std::{fmt::Write as _, time::Duration};
 use serde::Serialize;
 use supervisor_core::{event::Turn, time::Wall};
 
-use crate::flight::{Level, Line};
+use crate::{
+    flight::{Level, Line},
+    terminal::{Colour, Row},
+};
 
 /// How much of what came later, or before there was an update, is told at most.
 const MOST_OTHERS: usize = 20;
@@ -83,8 +86,8 @@ impl<'l> Story<'l> {
         }
     }
 
-    /// In sentences.
-    pub(crate) fn text(&self) -> String {
+    /// In sentences, for a terminal in colours. What a worker said brings no sequences of its own.
+    pub(crate) fn text(&self, coloured: bool) -> String {
         let mut text = String::new();
         match &self.update {
             Some(update) => text += &update.text(),
@@ -92,14 +95,14 @@ impl<'l> Story<'l> {
         }
         if !self.story.is_empty() {
             text += "\n";
-            lines(&mut text, &self.story);
+            lines(&mut text, &self.story, coloured);
         }
         if !self.since.is_empty() {
             text += match self.update {
                 Some(_) => "\nSince then:\n",
                 None => "\nWhat was out of order lately:\n",
             };
-            lines(&mut text, &self.since);
+            lines(&mut text, &self.since, coloured);
         }
         if let Some(update) = &self.update {
             let _ = write!(text, "\n{}\n", update.next_step());
@@ -190,7 +193,7 @@ fn grave(lines: &[Line]) -> Vec<&Line> {
     grave
 }
 
-fn lines(text: &mut String, lines: &[&Line]) {
+fn lines(text: &mut String, lines: &[&Line], coloured: bool) {
     let mut day = String::new();
     for line in lines {
         let at = line.at.with_millis();
@@ -201,12 +204,15 @@ fn lines(text: &mut String, lines: &[&Line]) {
             date.clone_into(&mut day);
         }
         let time = time.get(..10).unwrap_or(time);
-        let mark = match line.level {
-            Level::Info => ' ',
-            Level::Warn => '!',
-            Level::Error => '✗',
+        let (mark, colour) = match line.level {
+            Level::Info if line.turn.as_ref().is_some_and(Turn::ends) => (' ', Colour::Green),
+            Level::Info => (' ', Colour::Plain),
+            Level::Warn => ('!', Colour::Yellow),
+            Level::Error => ('✗', Colour::Red),
         };
-        let _ = writeln!(text, "  {time} {mark} {}", sentence(&line.text));
+        let row = Row::of(Colour::Dim, format!("  {time}"))
+            .and(colour, format!(" {mark} {}", sentence(&line.text)));
+        let _ = writeln!(text, "{}", row.cut(usize::MAX, coloured));
     }
 }
 

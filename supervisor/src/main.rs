@@ -291,7 +291,7 @@ fn explain(state: &Path, all: bool, json: bool) -> Result<(), Failure> {
         let value = serde_json::to_value(&story).expect("a story has only text keys");
         say(&format!("{value}\n"));
     } else {
-        say(&story.text());
+        say(&story.text(terminal::is_coloured()));
     }
     Ok(())
 }

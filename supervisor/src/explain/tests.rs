@@ -63,7 +63,7 @@ fn good() -> Vec<Line> {
 
 #[test]
 fn a_good_update_is_told_from_its_offer_to_its_trust_and_what_is_grave_since() {
-    let text = Story::last(&good()).text();
+    let text = Story::last(&good()).text(false);
     let wanted = "\
 An update from version 1.0.0 to 1.0.7 (9.9 MB) began on 2025-11-24 at 16:00:00 UTC.
 It was done in 12.4 s: version 1.0.7 is trusted.
@@ -89,7 +89,7 @@ Nothing needs to be done.
 fn a_failed_update_says_why_and_how_the_version_is_let_in_again() {
     let why = "the new worker was unwell: it died".to_owned();
     let failed = line(3000, Level::Warn, Some(3), Some(Turn::Failed { why }), "");
-    let text = Story::last(&[began(3, "1.0.8"), failed]).text();
+    let text = Story::last(&[began(3, "1.0.8"), failed]).text(false);
     assert!(
         text.contains("It failed after 3.0 s: the new worker was unwell: it died.\n"),
         "{text}"
@@ -111,18 +111,28 @@ fn an_update_under_way_has_not_ended_and_the_end_of_another_is_not_its_own() {
     ));
     let story = Story::last(&lines);
     assert_eq!(story.update.as_ref().unwrap().result, Ended::UnderWay);
-    assert!(story.text().contains("It has not ended yet."));
+    assert!(story.text(false).contains("It has not ended yet."));
 }
 
 #[test]
 fn before_the_first_update_only_what_is_out_of_order_is_told() {
-    assert_eq!(Story::last(&[]).text(), "No update is on record.\n");
-    let text = Story::last(&good()[..1]).text();
+    assert_eq!(Story::last(&[]).text(false), "No update is on record.\n");
+    let text = Story::last(&good()[..1]).text(false);
     assert!(
         text.contains(
             "What was out of order lately:\n2025-11-24\n  16:00:00.0 ! An older story.\n"
         ),
         "{text}"
+    );
+}
+
+#[test]
+fn at_a_terminal_what_is_grave_stands_out_and_a_workers_words_bring_no_sequences() {
+    let said = line(0, Level::Warn, None, None, "it said \x1b[2J\"ouch\"");
+    let text = Story::last(&[said]).text(true);
+    assert!(
+        text.contains("\x1b[33m ! It said [2J\"ouch\".\x1b[0m"),
+        "{text:?}"
     );
 }
 

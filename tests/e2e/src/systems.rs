@@ -263,6 +263,7 @@ pub const EXEMPTIONS: &[Exemption] = &[
             "terminal::doctor::a_running_supervisor_is_asked_and_not_thrown_out",
             "terminal::doctor::at_a_terminal_it_is_a_table_in_colours",
             "terminal::doctor::every_fault_on_the_way_is_told_by_its_name_with_the_next_step",
+            "terminal::explain::at_a_terminal_the_story_is_the_one_of_the_pipe_and_a_failure_stands_out",
             "terminal::init::at_a_terminal_everything_is_asked_and_the_secret_is_not_shown",
             "terminal::init::ctrl_c_at_the_secret_writes_nothing_and_leaves_the_terminal_as_it_was",
             "terminal::init::from_a_pipe_the_answers_are_lines_and_with_flags_only_the_secret_is",

@@ -1,6 +1,7 @@
 //! The command line at a terminal, as a person sees it on the screen, and into a pipe, as a program reads it.
 
 mod doctor;
+mod explain;
 mod init;
 mod watch;
 
