@@ -255,6 +255,29 @@ pub const EXEMPTIONS: &[Exemption] = &[
         tests: &["windows_service::a_service_of_windows_runs_the_worker_and_stops_in_order"],
     },
     Exemption {
+        reason: "emulated, whoever starts a program never learns why it did not start",
+        systems: &[Arm64],
+        tests: &[
+            "surroundings::a_program_that_may_not_be_executed_any_more_may_again_and_is_started",
+            "surroundings::disks::a_state_folder_from_which_nothing_may_be_executed_any_more_is_tried_until_it_may",
+        ],
+    },
+    Exemption {
+        reason: "the emulation of a process has threads of its own",
+        systems: &[Arm64],
+        tests: &[
+            "surroundings::limits::without_memory_for_a_further_thread_a_worker_that_died_is_started_again",
+        ],
+    },
+    Exemption {
+        reason: "the emulation does not know the request that takes a terminal's echo away",
+        systems: &[Arm64],
+        tests: &[
+            "terminal::init::at_a_terminal_everything_is_asked_and_the_secret_is_not_shown",
+            "terminal::init::ctrl_c_at_the_secret_writes_nothing_and_leaves_the_terminal_as_it_was",
+        ],
+    },
+    Exemption {
         reason: "a terminal is one of Unix, with its modes and its signals",
         systems: &[Wine, Windows],
         tests: &[

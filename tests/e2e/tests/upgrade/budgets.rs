@@ -372,7 +372,7 @@ fn a_speed_limit_makes_a_quick_server_slow_and_is_no_silence() {
             Err(part.to_string())
         }
     });
-    assert!(seen.len() > 10, "{seen:?} after {}", begun.seq);
+    assert!(seen.len() > 5, "{seen:?} after {}", begun.seq);
     supervisor.await_rest("1.0.7");
     assert_eq!(stand.answers().len(), 1, "it was never taken for silent");
     assert_eq!(all_sent(&stand), image.size());
