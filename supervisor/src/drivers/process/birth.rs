@@ -196,7 +196,11 @@ async fn start(mut command: Command) -> io::Result<Child> {
     let mut tries = 0;
     loop {
         match command.spawn() {
-            Err(why) if why.kind() == io::ErrorKind::ExecutableFileBusy && tries < BUSY_TRIES => {
+            Err(why)
+                if (why.kind() == io::ErrorKind::ExecutableFileBusy
+                    || system::is_fleeting(&why))
+                    && tries < BUSY_TRIES =>
+            {
                 tries += 1;
                 sleep(BUSY_PAUSE).await;
             }

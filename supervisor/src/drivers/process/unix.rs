@@ -83,6 +83,11 @@ pub(super) fn exit(status: ExitStatus) -> Exit {
     }
 }
 
+/// Does the system say that the same may go well in a moment? What it says so of here has a kind of its own.
+pub(super) fn is_fleeting(_: &io::Error) -> bool {
+    false
+}
+
 /// Does the system say that the file is no program it can run?
 pub(super) fn is_foreign(why: &io::Error) -> bool {
     let code = why.raw_os_error();

@@ -14,6 +14,8 @@ use tokio::process::Command;
 
 use crate::config::Account;
 
+/// ERROR_INTERNAL_ERROR: the system failed, and says no more.
+const INTERNAL_ERROR: i32 = 1359;
 /// ERROR_BAD_EXE_FORMAT: not a program at all.
 const BAD_FORMAT: i32 = 193;
 /// ERROR_EXE_MACHINE_TYPE_MISMATCH: a program for another processor.
@@ -77,6 +79,11 @@ pub(super) fn restore_execution(_: &File) -> io::Result<bool> {
 
 pub(super) fn exit(status: ExitStatus) -> Exit {
     status.code().map_or(Exit::Unknown, Exit::Code)
+}
+
+/// Does the system say that the same may go well in a moment? An internal error of its own is no fault of the program.
+pub(super) fn is_fleeting(why: &io::Error) -> bool {
+    why.raw_os_error() == Some(INTERNAL_ERROR)
 }
 
 /// Does the system say that the file is no program it can run?
