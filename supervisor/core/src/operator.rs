@@ -40,6 +40,7 @@ impl Brought {
                 seal: None,
             }],
             by: Origin::Operator { allow_downgrade },
+            brought: true,
         }
     }
 }

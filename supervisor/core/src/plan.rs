@@ -73,6 +73,7 @@ pub fn wanted(offer: &Offer, policy: &Policy) -> Result<Option<Wanted>, Outcome>
         version: offer.version.clone(),
         files,
         by: Origin::Cloud,
+        brought: false,
     }))
 }
 

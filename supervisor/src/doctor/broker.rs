@@ -24,6 +24,7 @@ use crate::{
     config::{Cloud, Config},
     drivers::{
         chain,
+        cloud::loss,
         store::{disk::Real, layout::Layout, pair::Pair},
     },
 };
@@ -159,7 +160,7 @@ fn introduce(cloud: &Cloud, mut line: Line) -> [Check; 2] {
         }
     };
     if code != ConnectReturnCode::Success {
-        let words = CloudLoss::Refused(number(code)).words();
+        let words = CloudLoss::Refused(loss::number(code)).words();
         let (says, next) = words.split_once("; ").unwrap_or((&words, LOOK));
         return [Check::failed(login, says, next), not_tried];
     }
@@ -213,17 +214,6 @@ fn heard(
             return Err(io::Error::other("it sends more than it is asked for"));
         }
         came.extend_from_slice(&piece[..count]);
-    }
-}
-
-fn number(code: ConnectReturnCode) -> u8 {
-    match code {
-        ConnectReturnCode::Success => 0,
-        ConnectReturnCode::RefusedProtocolVersion => 1,
-        ConnectReturnCode::BadClientId => 2,
-        ConnectReturnCode::ServiceUnavailable => 3,
-        ConnectReturnCode::BadUserNamePassword => 4,
-        ConnectReturnCode::NotAuthorized => 5,
     }
 }
 

@@ -4,7 +4,7 @@
 //! connection ends, so that nothing in flight outlives it: the brain alone decides when to connect and what to publish
 //! again.
 
-mod loss;
+pub(crate) mod loss;
 #[cfg(test)]
 mod tests;
 

@@ -41,6 +41,7 @@ fn want(version: &str, n: u8) -> Wanted {
             seal: None,
         }],
         by: Origin::Cloud,
+        brought: false,
     }
 }
 
@@ -236,6 +237,7 @@ fn an_older_version_is_refused_unless_the_configuration_or_the_operator_allows_i
     assert!(text.contains("1.9.0 is older than 1.10.0"), "{text}");
     let by = |allow_downgrade| Wanted {
         by: Origin::Operator { allow_downgrade },
+        brought: true,
         ..want("1.9.0", 1)
     };
     assert!(matches!(
@@ -354,6 +356,7 @@ fn an_offer_that_was_sent_before_the_platform_knew_how_its_job_ended_is_no_new_o
         by: Origin::Operator {
             allow_downgrade: false,
         },
+        brought: true,
         ..want("1.0.7", 1)
     };
     assert_eq!(

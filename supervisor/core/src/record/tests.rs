@@ -52,6 +52,7 @@ fn a_full_record_comes_back_as_it_was() {
         by: Origin::Operator {
             allow_downgrade: true,
         },
+        brought: true,
     };
     let mut ledger = Ledger::new(Record {
         active: Some(slot(1)),
@@ -196,4 +197,35 @@ fn what_is_dropped_of_what_is_owed_is_counted_and_a_record_without_that_looks_as
         serde_json::from_str::<Record>(&text).unwrap(),
         ledger.record
     );
+}
+
+#[test]
+fn what_an_operator_brought_stays_so_when_the_platform_comes_to_want_it_too() {
+    for source in [
+        Source::Path("/media/stick/oven".to_owned()),
+        Source::Url("https://firmware.example/oven".to_owned()),
+    ] {
+        let brought = crate::operator::Brought {
+            source: source.clone(),
+            version: "1.0.7".parse().unwrap(),
+            size: 7,
+            digest: Digest::Sha256([7; 32]),
+            allow_downgrade: false,
+        };
+        let mut wanted = brought.wanted();
+        let offered = Wanted {
+            by: Origin::Cloud,
+            brought: false,
+            ..wanted.clone()
+        };
+        wanted.renew(offered);
+        assert!(wanted.is_reported() && wanted.brought, "{source:?}");
+        let text = serde_json::to_string(&wanted).unwrap();
+        assert_eq!(serde_json::from_str::<Wanted>(&text).unwrap(), wanted);
+        // Records of before say nothing of it; there an operator's image is a file.
+        let before = text.replace(",\"brought\":true", "");
+        assert_ne!(before, text);
+        let read: Wanted = serde_json::from_str(&before).unwrap();
+        assert_eq!(read.brought, matches!(source, Source::Path(_)));
+    }
 }

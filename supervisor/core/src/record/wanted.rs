@@ -16,6 +16,9 @@ pub struct Wanted {
     pub files: Vec<WantedFile>,
     /// Who wants it.
     pub by: Origin,
+    /// Was it an operator who brought it, also where the platform has come to want it meanwhile?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub brought: bool,
 }
 
 /// It as it is stored; older records know only one file, from a web server, and have its fields here.
@@ -26,6 +29,8 @@ struct Stored {
     files: Vec<WantedFile>,
     #[serde(default)]
     by: Origin,
+    #[serde(default)]
+    brought: bool,
     #[serde(default)]
     size: u64,
     #[serde(default)]
@@ -45,9 +50,13 @@ impl From<Stored> for Wanted {
             digest_sign: None,
             seal: None,
         }));
+        // Before addresses could be given, an operator brought files and nobody else did.
+        let is_file = |file: &WantedFile| matches!(file.source, Source::Path(_));
+        let brought = stored.brought || files.iter().any(is_file);
         Self {
             version: stored.version,
             files,
+            brought,
             by: stored.by,
         }
     }

@@ -25,12 +25,7 @@
 //! it any more. That the job is superseded is in the record, so that a power cut in a trial does not make it one that is told of.
 
 use super::{Hands, Phase, Told, Update};
-use crate::{
-    alink::version::Version,
-    event::Turn,
-    outcome::Outcome,
-    record::{Job, Source},
-};
+use crate::{alink::version::Version, event::Turn, outcome::Outcome, record::Job};
 
 impl Update {
     /// The platform put a job for this version in the place of the one it heard of so far.
@@ -50,7 +45,7 @@ impl Update {
             return;
         }
         job.superseded = true;
-        let is_brought = is_brought(job);
+        let is_brought = job.wanted.brought;
         hands.ledger.untidy();
         hands.step(format!(
             "the platform wants version {by} now, and hears nothing more of this update"
@@ -77,12 +72,6 @@ impl Update {
             _ => job.is_some_and(Job::is_reported),
         }
     }
-}
-
-/// Did an operator bring what is installed?
-fn is_brought(job: &Job) -> bool {
-    let mut files = job.wanted.files.iter();
-    files.any(|file| matches!(file.source, Source::Path(_)))
 }
 
 impl Hands<'_, '_> {

@@ -70,7 +70,8 @@ fn is_end(why: &io::Error) -> bool {
     )
 }
 
-fn number(code: ConnectReturnCode) -> u8 {
+/// The code of a refusal on the wire (MQTT 3.1.1, table 3.1).
+pub(crate) fn number(code: ConnectReturnCode) -> u8 {
     match code {
         ConnectReturnCode::Success => 0,
         ConnectReturnCode::RefusedProtocolVersion => 1,

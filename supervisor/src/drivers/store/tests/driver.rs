@@ -428,6 +428,7 @@ fn only_the_part_of_the_job_in_the_record_outlives_a_start() {
             version: "1.0.7".parse().unwrap(),
             files: vec![file("0a")],
             by: Origin::Cloud,
+            brought: false,
         },
         stage: Stage::Open,
         at_once: false,

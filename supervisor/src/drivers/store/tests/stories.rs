@@ -85,6 +85,7 @@ pub(super) fn job(id: u64, files: Option<usize>) -> Job {
             version: "1.0.7".parse().unwrap(),
             files: (0..files.unwrap_or(1)).map(wanted).collect(),
             by: Origin::Cloud,
+            brought: false,
         },
         stage: Stage::Open,
         at_once: false,
