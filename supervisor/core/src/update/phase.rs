@@ -25,6 +25,20 @@ pub(super) enum Phase {
     Regretting(Regretting),
 }
 
+impl Phase {
+    /// Is there a job whose new worker has not been told to act?
+    pub(super) fn is_before_switch(&self) -> bool {
+        matches!(
+            self,
+            Self::Opening(_)
+                | Self::Fetching(_)
+                | Self::Waiting(_)
+                | Self::Keeping(..)
+                | Self::Warming(_)
+        )
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Fetching {
     pub(super) on_disk: u64,

@@ -50,14 +50,7 @@ impl Update {
         hands.step(format!(
             "the platform wants version {by} now, and hears nothing more of this update"
         ));
-        let may_end = matches!(
-            self.phase,
-            Phase::Opening(_)
-                | Phase::Fetching(_)
-                | Phase::Waiting(_)
-                | Phase::Keeping(..)
-                | Phase::Warming(_)
-        );
+        let may_end = self.phase.is_before_switch();
         if may_end && !is_brought {
             let by = by.clone();
             self.abandon(Outcome::Replaced { by }, hands);

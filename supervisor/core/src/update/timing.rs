@@ -103,14 +103,7 @@ impl Update {
     /// The update under way is not to wait for a window or for the device's consent, from now on to its end. A pause holds it all
     /// the same.
     pub fn hasten(&mut self, hands: &mut Hands<'_, '_>) -> Effect {
-        let may_wait = matches!(
-            self.phase,
-            Phase::Opening(_)
-                | Phase::Fetching(_)
-                | Phase::Waiting(_)
-                | Phase::Keeping(..)
-                | Phase::Warming(_)
-        );
+        let may_wait = self.phase.is_before_switch();
         let Some(job) = hands.ledger.record.job.as_mut().filter(|_| may_wait) else {
             return Effect::NothingToHasten;
         };
