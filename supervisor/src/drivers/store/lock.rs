@@ -3,11 +3,16 @@
 //! The system lets go of a lock when its process ends in any way, so that nothing stays behind. Two things are locked: a file, which every
 //! system can do, and where it can be done the folder itself, so that whoever removes the file does not let a second supervisor in.
 //! Which process holds the lock is written beside it, as Windows lets nobody read a locked file.
+//!
+//! A lock that is held is waited for a little. A process that the supervisor before was just starting has a copy of all its handles until it
+//! becomes another program, and on a busy machine may be there for a moment longer than that supervisor; and Windows itself may take a
+//! moment to unlock what a process had locked that was ended (`LockFileEx` in its reference).
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io,
     path::Path,
+    time::Duration,
 };
 
 use super::{
@@ -19,6 +24,10 @@ use crate::drivers::word;
 
 /// No holder's word is longer, in bytes.
 const LONGEST_WORD: u64 = 32;
+
+/// How long a lock that is held is waited for, look by look; all together are two seconds.
+const PAUSE: Duration = Duration::from_millis(20);
+const LOOKS: u32 = 100;
 
 /// The lock, held for as long as this lives.
 #[derive(Debug)]
@@ -34,8 +43,40 @@ enum Tried {
 }
 
 impl Lock {
-    /// Takes the lock. What is wrong with it, and does not keep it from holding, is told in `words`.
+    /// Takes the lock, as soon as whoever holds it lets go, within two seconds. What is wrong with it, and does not keep it from holding, is
+    /// told in `words`.
+    ///
+    /// # Errors
+    /// Somebody holds it all that time, or neither of the two can be locked.
     pub(super) fn take(layout: &Layout, words: &mut Vec<String>) -> Result<Self, OpenError> {
+        Self::take_after(layout, words, std::thread::sleep)
+    }
+
+    fn take_after(
+        layout: &Layout,
+        words: &mut Vec<String>,
+        mut wait: impl FnMut(Duration),
+    ) -> Result<Self, OpenError> {
+        for look in 0..LOOKS {
+            match Self::try_take(layout, words) {
+                Err(OpenError::Held { folder, pid }) => {
+                    if look == 0 {
+                        tracing::info!(
+                            folder = %folder.display(),
+                            holder = pid,
+                            "the state folder is still in use; it is waited for"
+                        );
+                    }
+                    wait(PAUSE);
+                }
+                tried => return tried,
+            }
+        }
+        Self::try_take(layout, words)
+    }
+
+    /// Takes the lock, or says at once that somebody holds it.
+    pub(super) fn try_take(layout: &Layout, words: &mut Vec<String>) -> Result<Self, OpenError> {
         let held = || OpenError::Held {
             folder: layout.root().to_owned(),
             pid: holder(layout),
@@ -106,4 +147,43 @@ fn holder(layout: &Layout) -> Option<u32> {
     let word = Real.read(&layout.holder(), LONGEST_WORD).ok()?;
     let word = String::from_utf8(word).ok()?;
     word.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(folder: &tempfile::TempDir) -> Layout {
+        Layout::make_on(&Real, folder.path(), &mut Vec::new()).unwrap()
+    }
+
+    #[test]
+    fn a_lock_that_is_let_go_of_within_the_bound_is_taken_and_nothing_is_told_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (layout, mut words) = (layout(&folder), Vec::new());
+        let mut first = Some(Lock::take(&layout, &mut words).unwrap());
+        let mut waits = 0;
+        let second = Lock::take_after(&layout, &mut words, |_| {
+            waits += 1;
+            if waits == LOOKS {
+                first = None;
+            }
+        });
+        assert!(second.is_ok(), "{second:?}");
+        assert_eq!((waits, words), (LOOKS, Vec::new()));
+    }
+
+    #[test]
+    fn a_lock_that_is_held_on_to_is_waited_for_two_seconds_and_no_longer() {
+        let folder = tempfile::tempdir().unwrap();
+        let (layout, mut words) = (layout(&folder), Vec::new());
+        let _first = Lock::take(&layout, &mut words).unwrap();
+        let mut waited = Duration::ZERO;
+        let second = Lock::take_after(&layout, &mut words, |pause| waited += pause);
+        assert!(
+            matches!(&second, Err(OpenError::Held { pid, .. }) if *pid == Some(std::process::id())),
+            "{second:?}"
+        );
+        assert_eq!(waited, Duration::from_secs(2));
+    }
 }

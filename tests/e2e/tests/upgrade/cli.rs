@@ -36,6 +36,18 @@ fn a_second_supervisor_on_the_same_state_folder_is_turned_away() {
 }
 
 #[test]
+fn a_supervisor_that_comes_while_the_one_before_it_is_still_going_takes_over() {
+    let stand = Stand::new();
+    let mut first = stand.run_with(&stand.good("1.0.0"));
+    let second = stand.run();
+    second
+        .log
+        .await_line("the state folder is still in use; it is waited for");
+    first.kill();
+    second.await_rest("1.0.0");
+}
+
+#[test]
 fn status_without_a_supervisor_says_so() {
     let stand = Stand::new();
     let ended = stand.cli(&["status"]);
