@@ -216,13 +216,17 @@ struct Session(Child);
 impl Session {
     /// Starts a command prompt that does nothing and ends with its input.
     fn start(workspace: &Workspace) -> std::io::Result<Self> {
-        let mut prompt = run::command("wine", ["cmd", "/k"]);
-        prompt
-            .envs(wine_environment(workspace))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        prompt.spawn().map(Self)
+        let prompt = |word: &str| {
+            let mut prompt = run::command("wine", ["cmd", word]);
+            prompt
+                .envs(wine_environment(workspace))
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            prompt
+        };
+        // One that ends at once is waited for: only when it has ended it is sure that it started the system's processes, and no later one does.
+        prompt("/c").arg("exit").stdin(Stdio::null()).status()?;
+        prompt("/k").stdin(Stdio::piped()).spawn().map(Self)
     }
 }
 
