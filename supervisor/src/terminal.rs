@@ -132,6 +132,11 @@ pub(crate) fn is_coloured() -> bool {
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty())
 }
 
+/// Is there still somebody to read standard output? Where the system does not tell, it is taken for granted until a line cannot be written.
+pub(crate) fn is_read() -> bool {
+    system::is_read()
+}
+
 /// Standard output's columns and rows; of a terminal that does not know, what two variables say.
 fn size() -> (usize, usize) {
     let said = |name: &str| std::env::var(name).ok().and_then(|it| it.parse().ok());

@@ -97,8 +97,8 @@ impl Watch {
                 }
                 Err(why) => return Err(unexpected(&why)),
             };
-            if shown.is_err() {
-                // Nobody reads it any more.
+            // When nothing changes nothing is written, so that a write alone would not find out.
+            if shown.is_err() || !terminal::is_read() {
                 return Ok(());
             }
             sleep(EVERY).await;

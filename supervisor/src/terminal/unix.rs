@@ -5,7 +5,10 @@ use std::{
     io::{self, Read as _, Write as _},
 };
 
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr},
+};
 
 /// The terminal of this process, whatever standard input and output are.
 const TERMINAL: &str = "/dev/tty";
@@ -19,6 +22,19 @@ pub(super) fn size() -> Option<(usize, usize)> {
     let size = (usize::from(size.ws_col), usize::from(size.ws_row));
     // One that nobody told its size has none.
     (size.0 > 0 && size.1 > 0).then_some(size)
+}
+
+/// Is there still somebody to read standard output? Of a pipe whose reader has gone, and of a terminal that hung up, the system says so
+/// without being asked for anything.
+pub(super) fn is_read() -> bool {
+    let out = io::stdout();
+    let mut asked = [PollFd::new(&out, PollFlags::empty())];
+    let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+    match poll(&mut asked, Some(&Timespec::default())) {
+        Ok(_) => !asked[0].revents().intersects(gone),
+        // Whoever cannot tell finds out at the next line.
+        Err(_) => true,
+    }
 }
 
 /// All of Unix's do.

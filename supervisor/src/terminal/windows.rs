@@ -8,6 +8,11 @@ pub(super) fn size() -> Option<(usize, usize)> {
     Some((usize::from(columns.0), usize::from(rows.0)))
 }
 
+/// Windows tells of a reader that has gone only when something is written.
+pub(super) fn is_read() -> bool {
+    true
+}
+
 /// Since Windows 10 it does when it is told to.
 pub(super) fn understands_sequences() -> bool {
     anstyle_query::windows::enable_ansi_colors().unwrap_or(false)

@@ -1,6 +1,9 @@
 //! `status --watch`.
 
-use std::process::{Child, Stdio};
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, Stdio},
+};
 
 use cloud_emulator::{Fault, FaultName, TaskState};
 use e2e::{Log, Stand, Terminal, applies, until};
@@ -146,7 +149,12 @@ fn a_watch_whose_reader_has_gone_ends() {
     let stand = Stand::new();
     let mut command = stand.command(&["status", "--watch"]);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    drop(child.stdout.take());
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    reader.read_line(&mut first).unwrap();
+    assert!(first.contains("waiting: no supervisor runs"), "{first}");
+    // From here on it has nothing to say, and finds out all the same.
+    drop(reader);
     let code = until("its end", || match child.try_wait() {
         Ok(Some(status)) => Ok(status.code()),
         other => Err(format!("{other:?}")),
