@@ -69,6 +69,8 @@ const CHECKED: &[&str] = &[
     "rollback::",
     // A worker is killed, dies again and again, hangs; a supervisor is killed before its worker.
     "respawn::",
+    // The same in the other phases of an update, and both workers at once.
+    "deaths::",
     // Downloads that break off and go on. What is sent to a killed one is counted in a whole run: Wine now and then keeps its connection open.
     "resume::breaks::the_image_that_always_breaks_off",
     "packages::what_lies_beside",

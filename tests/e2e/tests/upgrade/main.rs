@@ -21,6 +21,8 @@ mod config;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod deaths;
+#[cfg(test)]
 mod downgrade;
 #[cfg(test)]
 mod health;
