@@ -58,6 +58,7 @@ const CHECKED: &[&str] = &[
     "blocks::a_supervisor_killed_in_mid_download",
     "checkpoints::after_the_supervisors_death",
     "damage::a_new_slot_damaged_in_its_trial",
+    "deaths::",
     "orphans::a_worker_that_makes_its_device_safe",
     "respawn::",
     "resume::breaks::a_program_in_fifty_pieces",
