@@ -35,7 +35,7 @@ pub use log::Log;
 pub use programs::{Ended, Programs};
 pub use settings::Settings;
 pub use stand::{SECRET, Stand};
-pub use supervisor::Supervisor;
+pub use supervisor::{Supervisor, process_of};
 pub use systems::{EXEMPTIONS, Exemption, System, applies, exemption};
 #[cfg(unix)]
 pub use terminal::Terminal;

@@ -161,6 +161,13 @@ impl<'s> Supervisor<'s> {
     }
 }
 
+/// The process that runs this version, as a status says.
+#[must_use]
+pub fn process_of(status: &Value, version: &str) -> Option<u64> {
+    let mut workers = status["workers"].as_array()?.iter();
+    workers.find(|worker| worker["version"] == version)?["pid"].as_u64()
+}
+
 impl Drop for Supervisor<'_> {
     fn drop(&mut self) {
         if !self.ended.load(Ordering::Relaxed) {

@@ -4,7 +4,7 @@
 //! Each phase is held open by somebody who does not answer. The download and the trial are cut short in `road` and `rollback`.
 
 use cloud_emulator::{Fault, FaultName, TaskState};
-use e2e::{Image, Programs, Stand, Supervisor};
+use e2e::{Image, Programs, Stand, Supervisor, process_of};
 use serde_json::{Value, json};
 
 /// A stand on which a switch may take as long as a test does.
@@ -33,27 +33,11 @@ fn kill(process: u64) {
 /// The update is in this phase, and its new worker runs. Returns the processes of both.
 #[track_caller]
 fn both_in(supervisor: &Supervisor<'_>, phase: &str) -> (u64, u64) {
+    let both = |status: &Value| process_of(status, "1.0.0").zip(process_of(status, "1.0.7"));
     let status = supervisor.await_status(phase, |status| {
-        status["phase"] == phase
-            && status.worker("1.0.0").is_some()
-            && status.worker("1.0.7").is_some()
+        status["phase"] == phase && both(status).is_some()
     });
-    (
-        status.worker("1.0.0").unwrap(),
-        status.worker("1.0.7").unwrap(),
-    )
-}
-
-trait Workers {
-    /// The process that runs this version.
-    fn worker(&self, version: &str) -> Option<u64>;
-}
-
-impl Workers for Value {
-    fn worker(&self, version: &str) -> Option<u64> {
-        let mut workers = self["workers"].as_array()?.iter();
-        workers.find(|it| it["version"] == version)?["pid"].as_u64()
-    }
+    both(&status).unwrap()
 }
 
 /// The job failed at this step, and the old version is the one at work.
@@ -108,7 +92,7 @@ fn a_worker_killed_while_its_successor_is_fetched_is_started_again_and_the_downl
     let status = supervisor.await_status("half of it is there", |status| {
         status["phase"] == "fetching" && status["ota_progress"].as_u64() > Some(5)
     });
-    kill(status.worker("1.0.0").unwrap());
+    kill(process_of(&status, "1.0.0").unwrap());
     stand.await_misfit("old", "active", 2);
     stand.cloud.clear_fault(FaultName::Stall);
     succeeded(&stand, &supervisor);
@@ -124,13 +108,13 @@ fn a_worker_killed_before_it_consents_is_started_again_and_asked_again() {
         awaited.is_some_and(|it| it.contains("the device's consent to the switch"))
     };
     let status = supervisor.await_status("its consent is awaited", awaits_consent);
-    let (old, new) = (status.worker("1.0.0"), status.worker("1.0.7"));
+    let (old, new) = (process_of(&status, "1.0.0"), process_of(&status, "1.0.7"));
     kill(old.unwrap());
     let status = supervisor.await_status("that of the next one is", |status| {
-        awaits_consent(status) && status.worker("1.0.0").is_some_and(|it| Some(it) != old)
+        awaits_consent(status) && process_of(status, "1.0.0").is_some_and(|it| Some(it) != old)
     });
     assert_eq!(
-        status.worker("1.0.7"),
+        process_of(&status, "1.0.7"),
         new,
         "the new one is ready as before"
     );
@@ -179,6 +163,6 @@ fn a_new_worker_killed_while_it_proves_itself_is_taken_back() {
     let supervisor = stand.run_with(&old(&stand, "behave"));
     stand.offer(&new(&stand, "behave"));
     let status = supervisor.await_status("proving", |status| status["phase"] == "proving");
-    kill(status.worker("1.0.7").unwrap());
+    kill(process_of(&status, "1.0.7").unwrap());
     failed(&stand, &supervisor, -1);
 }

@@ -5,7 +5,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use e2e::{Image, Stand, Supervisor, applies, until};
+use e2e::{Image, Stand, Supervisor, applies, process_of, until};
 use serde_json::{Value, json};
 
 /// A good worker that notes its life.
@@ -18,16 +18,9 @@ fn standby(stand: &Stand, supervisor: &Supervisor<'_>, deed: &str) -> u64 {
     let journal = stand.misfit_journal_path("standby");
     stand.offer(&stand.misfit(&json!({ "version": "1.0.8", "do": deed, "journal": journal })));
     stand.await_misfit("standby", "started", 1);
-    let status = supervisor.await_status("a standby runs", |status| pid_of(status, "1.0.8") != 0);
-    pid_of(&status, "1.0.8")
-}
-
-fn pid_of(status: &Value, version: &str) -> u64 {
-    let workers = status["workers"].as_array().into_iter().flatten();
-    let mut pids = workers
-        .filter(|worker| worker["version"] == version)
-        .filter_map(|worker| worker["pid"].as_u64());
-    pids.next().unwrap_or_default()
+    let runs = |status: &Value| process_of(status, "1.0.8").is_some();
+    let status = supervisor.await_status("a standby runs", runs);
+    process_of(&status, "1.0.8").unwrap()
 }
 
 fn stop(process: u64) {
@@ -56,7 +49,7 @@ fn the_next_one_works<'s>(stand: &'s Stand, orphans: &[u64]) -> Supervisor<'s> {
             .is_some_and(|worker| worker["version"] == "1.0.0")
     });
     for orphan in orphans {
-        assert_ne!(pid_of(&status, "1.0.0"), *orphan);
+        assert_ne!(process_of(&status, "1.0.0"), Some(*orphan));
         assert!(!is_there(*orphan), "process {orphan} is there");
     }
     next
@@ -200,7 +193,8 @@ fn a_stranger_with_the_number_of_a_former_worker_and_damaged_files_are_left_in_p
     assert!(stranger.0.try_wait().unwrap().is_none(), "it was ended");
     let named = || fs::read_dir(&pids).unwrap().flatten();
     let left: Vec<_> = named().map(|file| file.file_name()).collect();
-    assert_eq!(left, [pid_of(&now, "1.0.0").to_string().as_str()]);
+    let worker = process_of(&now, "1.0.0").unwrap().to_string();
+    assert_eq!(left, [worker.as_str()]);
     assert!(!next.log.has("a former supervisor"));
     next.ask_to_end();
     until("the last file is removed", || match named().count() {
