@@ -267,7 +267,7 @@ fn the_full_status_comes_often_while_a_timer_runs_and_seldom_otherwise() {
 #[test]
 fn a_property_set_during_the_switch_is_carried_out_by_the_new_worker() {
     let mut stand = Stand::new();
-    stand.set("worker.quiesce_limit_s", 2);
+    stand.set("worker.quiesce_limit_s", 4);
     let old = json!({ "version": "1.0.0", "do": "keep-handover" });
     let supervisor = stand.run_with(&stand.misfit(&old));
     stand.offer(&stand.good("1.0.7"));

@@ -1,7 +1,7 @@
 //! Offers that are good and come in odd ways: while offline, twice, in the place of another, for somebody else.
 
 use cloud_emulator::{Fault, FaultName, Rollout, TaskState, TaskView, Transport};
-use e2e::{Image, Stand};
+use e2e::{Image, Programs, Stand};
 use serde_json::json;
 
 #[test]
@@ -136,6 +136,9 @@ fn a_job_that_takes_the_place_of_a_download_hears_nothing_of_it() {
     assert_eq!(part(&stand, one).state, TaskState::Canceled);
     assert_eq!(part(&stand, other).state, TaskState::Succeeded);
     let told: Vec<i64> = reports(&stand, other).into_iter().map(|it| it.0).collect();
+    // One report may have been on its way when the platform changed its mind, and names no job.
+    let late = usize::from((41..=50).contains(&told[0]));
+    let told = &told[late..];
     assert_eq!(told.first(), Some(&1), "{told:?}");
     assert!(told.is_sorted() && told.last() == Some(&100), "{told:?}");
     let parts = stand.path("state/parts").read_dir().unwrap();
@@ -148,9 +151,10 @@ fn a_job_that_takes_the_place_of_a_download_hears_nothing_of_it() {
 #[test]
 fn a_job_that_takes_the_place_of_a_trial_does_not_hear_how_that_fails() {
     let mut stand = Stand::new();
-    stand.set("worker.quiesce_limit_s", 2);
+    stand.set("worker.quiesce_limit_s", 600);
     let old = json!({ "version": "1.0.0", "do": "keep-handover" });
     let supervisor = stand.run_with(&stand.misfit(&old));
+    let worker = supervisor.worker();
     let dies = json!({ "version": "1.0.7", "do": "unwell-while-proving", "reason": "the fan stands still" });
     let unfit = json!({ "version": "1.0.8", "do": "unfit", "reason": "the probe is broken" });
     let one = stand.offer(&stand.misfit(&dies));
@@ -159,6 +163,7 @@ fn a_job_that_takes_the_place_of_a_trial_does_not_hear_how_that_fails() {
     supervisor
         .log
         .await_line("version 1.0.8 was offered during an update");
+    Programs::under_test().kill(worker);
     supervisor
         .log
         .await_line("did not prove itself: it is unwell: the fan stands still; the version before");
@@ -179,12 +184,17 @@ fn a_job_that_takes_the_place_of_a_trial_does_not_hear_how_that_fails() {
 #[test]
 fn a_job_that_takes_the_place_of_a_trial_begins_after_that_has_succeeded() {
     let mut stand = Stand::new();
-    stand.set("worker.quiesce_limit_s", 2);
+    stand.set("worker.quiesce_limit_s", 600);
     let old = json!({ "version": "1.0.0", "do": "keep-handover" });
     let supervisor = stand.run_with(&stand.misfit(&old));
+    let worker = supervisor.worker();
     let one = stand.offer(&stand.good("1.0.7"));
     supervisor.await_status("the switch", |status| status["phase"] == "switching");
     let other = put_in_its_place(&stand, &stand.good("1.0.8"));
+    supervisor
+        .log
+        .await_line("version 1.0.8 was offered during an update");
+    Programs::under_test().kill(worker);
     supervisor.await_rest("1.0.8");
     stand.await_task(TaskState::Succeeded);
     assert_eq!(stand.informed(), ["1.0.0", "1.0.7", "1.0.8"]);

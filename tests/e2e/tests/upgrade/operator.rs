@@ -123,7 +123,7 @@ fn an_offer_in_a_pause_is_kept_and_begun_after_it() {
 #[test]
 fn a_warm_worker_waits_for_the_end_of_a_pause_and_the_old_one_works_on() {
     let stand = Stand::new();
-    let later = json!({ "version": "1.0.0", "do": "later", "times": 1, "after_ms": 1000 });
+    let later = json!({ "version": "1.0.0", "do": "later", "times": 1, "after_ms": 60_000 });
     let supervisor = stand.run_with(&stand.misfit(&later));
     let worker = supervisor.worker();
     stand.offer(&stand.good("1.0.7"));

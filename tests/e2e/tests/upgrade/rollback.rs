@@ -244,7 +244,7 @@ fn a_build_that_used_up_its_tries_is_refused_at_once() {
 #[test]
 fn the_device_may_put_the_switch_off_and_its_reason_is_shown() {
     let stand = Stand::new();
-    let later = json!({ "version": "1.0.0", "do": "later", "times": 1, "after_ms": 1000, "reason": "a cake is in it" });
+    let later = json!({ "version": "1.0.0", "do": "later", "times": 1, "after_ms": 4000, "reason": "a cake is in it" });
     let supervisor = stand.run_with(&stand.misfit(&later));
     stand.offer(&stand.good("1.0.7"));
     supervisor.await_status("the reason is shown", |status| {
@@ -256,7 +256,7 @@ fn the_device_may_put_the_switch_off_and_its_reason_is_shown() {
 #[test]
 fn a_power_cut_while_proving_costs_a_try_and_the_new_version_may_still_succeed() {
     let mut stand = Stand::new();
-    stand.set("update.proving_s", 2);
+    stand.set("update.proving_s", 5);
     let mut first = stand.run_with(&stand.good("1.0.0"));
     stand.offer(&stand.good("1.0.7"));
     first.await_status("1.0.7 is being proved", |status| {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use cloud_emulator::{Answer, TaskState, What};
-use e2e::Stand;
+use e2e::{Programs, Stand};
 use serde_json::{Value, json};
 
 /// Each call adds so much, which is more than all turns of a test together.
@@ -152,9 +152,10 @@ fn gaps(lives: &[Value]) -> Vec<f64> {
 #[test]
 fn an_offer_in_the_middle_of_a_switch_is_taken_up_when_that_has_ended() {
     let mut stand = Stand::new();
-    stand.set("worker.quiesce_limit_s", 2);
+    stand.set("worker.quiesce_limit_s", 600);
     let old = json!({ "version": "1.0.0", "do": "keep-handover" });
     let supervisor = stand.run_with(&stand.misfit(&old));
+    let worker = supervisor.worker();
     let (first, second) = (stand.good("1.0.7"), stand.good("1.0.8"));
     let firmware = stand.upload(&second);
     stand.offer(&first);
@@ -166,6 +167,7 @@ fn an_offer_in_the_middle_of_a_switch_is_taken_up_when_that_has_ended() {
     supervisor
         .log
         .await_line("version 1.0.8 was offered during an update");
+    Programs::under_test().kill(worker);
     supervisor.await_rest("1.0.8");
     let trusted = |version: &str| supervisor.log.has(&format!("version {version} is trusted"));
     assert!(trusted("1.0.7") && trusted("1.0.8"));

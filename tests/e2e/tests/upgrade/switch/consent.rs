@@ -85,7 +85,7 @@ pub(crate) fn before_three(seconds: u64) -> String {
 #[test]
 fn a_finished_image_waits_for_its_maintenance_window_and_is_switched_to_when_that_opens() {
     let mut stand = Stand::new();
-    stand.set_text("update.time_zone", &before_three(6));
+    stand.set_text("update.time_zone", &before_three(20));
     stand.set("update.windows", "[\"daily 03:00-04:00\"]");
     let supervisor = stand.run_with(&stand.good("1.0.0"));
     let worker = supervisor.worker();
