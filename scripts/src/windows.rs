@@ -11,7 +11,7 @@ use crate::systems::{Report, Show, Suite};
 use crate::workspace::Workspace;
 use e2e::System;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 const TARGET: Target = Target {
     triple: "x86_64-pc-windows-gnu",
@@ -213,31 +213,44 @@ pub(crate) fn wine_environment(workspace: &Workspace) -> [(&'static str, PathBuf
 
 /// Wine's own system processes, kept running. Otherwise the first program of each test would start them, they would inherit its
 /// output, and whoever reads that output to its end would wait for them.
-struct Session(Child);
+struct Session {
+    prompt: Child,
+    environment: [(&'static str, PathBuf); 4],
+}
 
 impl Session {
     /// Starts a command prompt that does nothing and ends with its input.
     fn start(workspace: &Workspace) -> std::io::Result<Self> {
-        let prompt = |word: &str| {
-            let mut prompt = run::command("wine", ["cmd", word]);
-            prompt
-                .envs(wine_environment(workspace))
-                .stdout(Stdio::null())
-                .stderr(Stdio::null());
-            prompt
-        };
+        let environment = wine_environment(workspace);
+        let prompt = |word| quiet("wine", &["cmd", word], &environment);
         // One that ends at once is waited for: only when it has ended it is sure that it started the system's processes, and no later one does.
         prompt("/c").arg("exit").stdin(Stdio::null()).status()?;
-        prompt("/k").stdin(Stdio::piped()).spawn().map(Self)
+        let prompt = prompt("/k").stdin(Stdio::piped()).spawn()?;
+        Ok(Self {
+            prompt,
+            environment,
+        })
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        drop(self.0.stdin.take());
+        drop(self.prompt.stdin.take());
         // A prompt that cannot be waited for is gone already.
-        let _ = self.0.wait();
+        let _ = self.prompt.wait();
+        // A console whose program was killed in a test would stay for good, and keep Wine's server busy. This ends what runs in our world.
+        let _ = quiet("wineserver", &["-k"], &self.environment).status();
     }
+}
+
+/// A command in our world whose output nobody reads.
+fn quiet(program: &str, arguments: &[&str], environment: &[(&str, PathBuf)]) -> Command {
+    let mut command = run::command(program, arguments);
+    command
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
 }
 
 /// Runs the supervisor once, so that what Wine misses shows here and not as an upgrade that fails.

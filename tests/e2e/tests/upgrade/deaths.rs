@@ -149,12 +149,14 @@ fn a_new_worker_killed_while_it_warms_up_is_not_taken() {
 }
 
 #[test]
-fn when_both_workers_are_killed_in_mid_switch_the_old_version_is_started_again() {
+fn when_first_the_new_and_then_the_old_worker_is_killed_in_mid_switch_the_old_version_is_started_again()
+ {
     let stand = stand();
     let supervisor = stand.run_with(&old(&stand, "keep-handover"));
     stand.offer(&new(&stand, "behave"));
     let (old, new) = both_in(&supervisor, "switching");
     kill(new);
+    supervisor.await_status("the way back", |status| status["phase"] == "reverting");
     kill(old);
     failed(&stand, &supervisor, -4);
 }
