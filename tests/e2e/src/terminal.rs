@@ -55,9 +55,14 @@ impl Terminal {
         );
         let (read, shown) = (Arc::clone(&pty), Arc::clone(&seen));
         std::thread::spawn(move || {
-            let (mut read, mut piece) = (&*read, [0; 4096]);
-            // On Linux the end is an error, and what came before it is all there is.
-            while let Ok(count @ 1..) = read.read(&mut piece) {
+            let (mut read, mut piece, mut ends) = (&*read, [0; 4096], 0);
+            // On Linux the end is an error. It is asked for twice: the kernel looks for words first and for the end after that, so that the
+            // last words of a program that ended between the two are there behind the error.
+            while ends < 2 {
+                let Ok(count @ 1..) = read.read(&mut piece) else {
+                    ends += 1;
+                    continue;
+                };
                 lock(&shown.0).parser.process(&piece[..count]);
                 shown.1.notify_all();
             }

@@ -156,8 +156,8 @@ fn a_package_goes_on_after_a_kill_with_the_files_that_are_there() {
             Err(most.to_string())
         }
     });
+    // The answer that stands still is left so: told to go on, it might send a piece more before it sees that nobody takes it.
     supervisor.kill();
-    stand.cloud.clear_fault(FaultName::Stall);
     let supervisor = stand.run();
     stand.await_task(TaskState::Succeeded);
     supervisor.await_rest("1.0.7");
