@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -77,6 +78,22 @@ struct Line {
 #[derive(Debug, Default)]
 pub(crate) struct Things(BTreeMap<(String, String), Value>);
 
+/// How long a lock that is held is waited for, look by look; all together are two seconds.
+const PAUSE: Duration = Duration::from_millis(20);
+const LOOKS: u32 = 100;
+
+/// Takes a lock as soon as whoever holds it lets go. A process that its holder was just starting when it ended has a copy of all its handles
+/// until it becomes another program.
+fn taken(lock: &File) -> Result<(), TryLockError> {
+    for _ in 0..LOOKS {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            tried => return tried,
+        }
+    }
+    lock.try_lock()
+}
+
 impl Kept {
     /// Takes the folder, making it if need be, and finds what is in it.
     ///
@@ -91,7 +108,7 @@ impl Kept {
         let mut options = OpenOptions::new();
         let lock = options.create(true).truncate(false).write(true);
         let lock = lock.open(folder.join("lock")).map_err(unusable)?;
-        match lock.try_lock() {
+        match taken(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StateError::Held(folder.to_owned())),
             Err(TryLockError::Error(why)) => return Err(unusable(why)),
