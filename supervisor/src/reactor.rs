@@ -1,5 +1,4 @@
-//! The spine: one loop that feeds events to the brain and carries out the commands it returns, in order; what is only to be told comes behind
-//! what is to be done.
+//! The spine: one loop that feeds events to the brain and carries out the commands it returns, in order.
 //!
 //! Nothing in this loop waits for anything but the next event, the brain's deadline, or a wish of the system to end. Hands are called
 //! and must return at once. Events wait in one bounded queue; a deadline that has come is told before the next event, so that a
@@ -16,7 +15,7 @@ use supervisor_core::{
     status::Standing,
     time::{Now, Ticks, sooner},
 };
-use tokio::{sync::mpsc, task::yield_now, time::timeout_at};
+use tokio::{sync::mpsc, time::timeout_at};
 
 use crate::drivers::{clock::Clock, notify::Notify};
 
@@ -77,28 +76,11 @@ pub(crate) async fn run(
 ) -> Ended {
     let mut stop_by: Option<Ticks> = None;
     let mut ticked = false;
-    let mut words = Vec::new();
     loop {
-        let (mut acted, mut ends) = (false, false);
         for command in commands.drain(..) {
-            if matches!(command, Command::Note(_)) {
-                words.push(command);
-            } else if carry_out(command).is_break() {
-                ends = true;
-                break;
-            } else {
-                acted = true;
+            if carry_out(command).is_break() {
+                return Ended::InOrder;
             }
-        }
-        // A worker may wait for what was just sent; what is told of it, at the price of a write, comes when that is on its way.
-        if acted && !words.is_empty() {
-            yield_now().await;
-        }
-        for word in words.drain(..) {
-            let _ = carry_out(word);
-        }
-        if ends {
-            return Ended::InOrder;
         }
         let now = clock.now();
         if stop_by.is_some_and(|limit| limit <= now.ticks) {

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use supervisor_core::event::{Grade, Note, SaveId, Tenure};
+use supervisor_core::event::{SaveId, Tenure};
 
 use super::*;
 
@@ -109,34 +109,6 @@ async fn commands_are_carried_out_in_order_the_first_ones_before_any_event() {
         ran.done,
         [kill(1), kill(2), kill(3), kill(4), Command::Exit]
     );
-}
-
-fn note(text: &str) -> Command {
-    Command::Note(Note {
-        grade: Grade::Info,
-        tenure: None,
-        job: None,
-        text: text.to_owned(),
-        turn: None,
-    })
-}
-
-#[tokio::test]
-async fn what_is_only_to_be_told_comes_behind_what_is_to_be_done_in_order_and_before_the_next_event_and_the_end()
- {
-    let brain = Script {
-        answers: [
-            vec![note("b"), kill(2), note("c")],
-            vec![note("d"), Command::Exit, note("e")],
-        ]
-        .into(),
-        ..Script::default()
-    };
-    let first = vec![note("a"), kill(1)];
-    let ran = ran(brain, first, vec![saved(1), saved(2)], 0).await;
-    assert_eq!(ran.ended, Ended::InOrder);
-    let (a, b, c, d) = (note("a"), note("b"), note("c"), note("d"));
-    assert_eq!(ran.done, [kill(1), a, kill(2), b, c, Command::Exit, d]);
 }
 
 #[tokio::test]
