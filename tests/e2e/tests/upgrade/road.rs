@@ -80,6 +80,7 @@ fn success_is_told_only_after_the_new_worker_has_proved_itself() {
     assert_eq!(device.version(), Some("1.0.7"));
 
     let log = &supervisor.log;
+    log.await_line("version 1.0.7 is trusted");
     let line = |text: &str| {
         log.text()
             .lines()
