@@ -1,7 +1,7 @@
 //! One conversation, both ways at once.
 //!
-//! A connection is one task that reads and writes until one side is done. It holds a piece of four kibibytes and whatever
-//! one frame needs. What is read is handed over through a bounded channel; while that is full, nothing more is read, and
+//! A connection is one task that reads and writes until one side is done. It holds a piece of four kibibytes each way
+//! and whatever one frame needs. What is read is handed over through a bounded channel; while that is full, nothing more is read, and
 //! the peer's own queue fills and applies its rules. A connection that ends tells why, once.
 
 use std::{error::Error, io, time::Duration};
@@ -16,7 +16,7 @@ use worker_protocol::{CodecError, Decoder, LARGEST_FRAME, encode};
 
 use crate::queue::{Phase, Queue, Queued};
 
-/// How many bytes are read at once.
+/// How many bytes are read at once, and after how many no further message joins a write.
 const PIECE: usize = 4 * 1024;
 
 /// How long a closing connection may still write what waits, and read what the peer said last.
@@ -153,16 +153,34 @@ where
     S: AsyncWrite,
     Out: Queued + Serialize,
 {
-    while let Some(message) = queue.next().await {
-        let frame = match encode(&message) {
-            Ok(frame) => frame,
-            Err(error) => return Parting::Unsendable(error),
-        };
-        if let Err(error) = writer.write_all(&frame).await {
+    while let Some(first) = queue.next().await {
+        let (frames, unsendable) = together(first, queue);
+        if let Err(error) = writer.write_all(&frames).await {
             return Parting::Broken(error);
+        }
+        if let Some(error) = unsendable {
+            return Parting::Unsendable(error);
         }
     }
     Parting::HungUp
+}
+
+/// The frames of this message and of those that wait behind it, as long as there is room in a piece, up to one that cannot be sent. What is
+/// said in one breath is one write, and wakes its reader once.
+fn together<Out>(first: Out, queue: &Queue<Out>) -> (Vec<u8>, Option<CodecError>)
+where
+    Out: Queued + Serialize,
+{
+    let mut frames = Vec::new();
+    let mut next = Some(first);
+    while let Some(message) = next {
+        match encode(&message) {
+            Ok(mut frame) => frames.append(&mut frame),
+            Err(error) => return (frames, Some(error)),
+        }
+        next = (frames.len() < PIECE).then(|| queue.take()).flatten();
+    }
+    (frames, None)
 }
 
 /// Ends a connection whose peer does not read: at once when too much waits, after a while when it is being closed.
@@ -189,5 +207,50 @@ fn of_read(error: io::Error) -> Parting {
     match error.kind() {
         io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Parting::Closed,
         _ => Parting::Broken(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use worker_protocol::v1::{Done, FromWorker, RequestId};
+
+    use super::*;
+
+    fn reply(id: u32, bytes: usize) -> FromWorker {
+        FromWorker::Reply {
+            id: RequestId(id),
+            result: Ok(Done::Snapshot(vec![b'x'; bytes])),
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Vec<FromWorker> {
+        let mut decoder = Decoder::default();
+        decoder.push(bytes);
+        let read = std::iter::from_fn(|| decoder.take().unwrap()).collect();
+        assert!(decoder.is_empty());
+        read
+    }
+
+    #[test]
+    fn what_waits_is_written_at_once_until_a_piece_is_full() {
+        let queue = Queue::new();
+        for id in 1..=4 {
+            queue.push(reply(id, PIECE / 2)).unwrap();
+        }
+        let (frames, unsendable) = together(reply(0, 1), &queue);
+        assert!(unsendable.is_none());
+        let said = [reply(0, 1), reply(1, PIECE / 2), reply(2, PIECE / 2)];
+        assert_eq!(read(&frames), said);
+        assert_eq!(queue.take(), Some(reply(3, PIECE / 2)));
+    }
+
+    #[test]
+    fn what_was_said_before_a_message_that_cannot_be_sent_is_written() {
+        let queue = Queue::new();
+        queue.push(reply(1, LARGEST_FRAME)).unwrap();
+        queue.push(reply(2, 1)).unwrap();
+        let (frames, unsendable) = together(reply(0, 1), &queue);
+        assert_eq!(read(&frames), [reply(0, 1)]);
+        assert!(unsendable.unwrap().to_string().contains("at most"));
     }
 }

@@ -167,7 +167,8 @@ impl<M: Queued> Queue<M> {
             .map_or(Phase::Ended, |phase| *phase)
     }
 
-    fn take(&self) -> Option<M> {
+    /// The next message to write, if one waits.
+    pub(crate) fn take(&self) -> Option<M> {
         let mut waiting = self.waiting();
         let message = waiting.pop_front();
         if waiting.is_empty() {
