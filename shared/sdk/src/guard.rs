@@ -6,7 +6,7 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -19,7 +19,7 @@ const TRY_AGAIN: Duration = Duration::from_millis(20);
 #[derive(Debug, Default)]
 pub(crate) struct Guard {
     path: Option<PathBuf>,
-    held: Option<File>,
+    file: Option<File>,
 }
 
 impl Guard {
@@ -27,25 +27,36 @@ impl Guard {
     pub(crate) fn of(path: Option<&str>) -> Self {
         Self {
             path: path.map(PathBuf::from),
-            held: None,
+            file: None,
         }
     }
 
-    /// Waits until the lock is ours; it stays so until the process ends. Where there can be no lock, the device runs without: a
-    /// device that does not run at all is worse.
-    pub(crate) async fn take(&mut self) {
-        let Some(path) = self.path.take() else { return };
-        let file = match open(&path) {
-            Ok(file) => file,
+    /// Opens what will be locked. Where that cannot be done, the device runs without a lock: a device that does not run at all is worse.
+    pub(crate) fn prepare(&mut self) {
+        let Some(path) = &self.path else { return };
+        let opened = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path);
+        match opened {
+            Ok(file) => self.file = Some(file),
             Err(error) => {
                 let path = path.display();
-                return log::warn(format_args!("`{path}` cannot be opened: {error}"));
+                log::warn(format_args!("`{path}` cannot be opened: {error}"));
             }
+        }
+    }
+
+    /// Waits until the lock, if there is one, is ours; it stays so until the process ends.
+    pub(crate) async fn take(&mut self) {
+        let (Some(path), Some(file)) = (&self.path, &self.file) else {
+            return;
         };
         let mut told = false;
         loop {
             match file.try_lock() {
-                Ok(()) => break self.held = Some(file),
+                Ok(()) => return,
                 Err(TryLockError::WouldBlock) => {
                     if !told {
                         log::warn(format_args!(
@@ -64,32 +75,30 @@ impl Guard {
     }
 }
 
-fn open(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
+    fn prepared(path: &Path) -> Guard {
+        let mut guard = Guard::of(path.to_str());
+        guard.prepare();
+        guard
+    }
 
     #[tokio::test]
     async fn a_worker_waits_until_the_one_before_has_let_go() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("active.lock");
-        let path = path.to_str();
-        let mut before = Guard::of(path);
+        let (mut before, mut after) = (prepared(&path), prepared(&path));
         before.take().await;
-        let mut after = Guard::of(path);
         let waiting = tokio::time::timeout(TRY_AGAIN * 3, after.take()).await;
         assert!(waiting.is_err(), "both hold it");
         drop(before);
-        let mut after = Guard::of(path);
         after.take().await;
-        assert!(after.held.is_some());
+        let other = File::open(&path).unwrap();
+        assert!(matches!(other.try_lock(), Err(TryLockError::WouldBlock)));
     }
 
     #[tokio::test]
@@ -97,6 +106,6 @@ mod tests {
         Guard::of(None).take().await;
         let folder = tempfile::tempdir().unwrap();
         let nowhere = folder.path().join("no").join("such").join("folder");
-        Guard::of(nowhere.to_str()).take().await;
+        prepared(&nowhere).take().await;
     }
 }

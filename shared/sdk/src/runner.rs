@@ -138,6 +138,7 @@ impl<D: Device> Runner<D> {
         };
         match warmed {
             Ok(()) => {
+                self.guard.prepare();
                 self.line.say(FromWorker::Ready);
                 Ok(first)
             }
