@@ -80,9 +80,10 @@ impl Agent {
         self.crew
             .reached(tenure, &milestone, &mut scene, &mut self.jitter);
         if let Milestone::Handed(_) = milestone {
-            self.checkpoints.hurry();
+            self.checkpoints.handed(now.ticks);
         }
         if let Milestone::Gone(_) = milestone {
+            self.checkpoints.gone(now.ticks);
             self.mailbox.gone(tenure, out);
             self.cadence.forget(tenure);
         }

@@ -2,7 +2,8 @@
 //!
 //! At most once in [`Policy::checkpoint_every`](crate::policy::Policy::checkpoint_every), because flash wears out, and not at all while
 //! nothing changed. At once when it matters: what an old worker hands over, what a version said that is trusted from now on, and the last
-//! word before the supervisor ends. One write is under way at a time. Nobody waits for one but the end of the supervisor: a
+//! word before the supervisor ends. What is handed over waits until its worker has gone and the next one has its orders, but not for long:
+//! nobody runs the device meanwhile, and a disk that syncs keeps the machine busy. One write is under way at a time. Nobody waits for one but the end of the supervisor: a
 //! disk that fails or hangs costs freshness and nothing else.
 
 use std::time::Duration;
@@ -20,6 +21,9 @@ use crate::{
 /// How long after a failure that was told the next one is told.
 const TOLD_AGAIN: Duration = Duration::from_secs(3600);
 
+/// How long what a worker handed over waits for that worker's end.
+const LONGEST_GOING: Duration = Duration::from_millis(20);
+
 /// What is, or will be, on the disk.
 type Print = (SlotId, [u8; 32]);
 
@@ -34,8 +38,8 @@ pub struct Schedule {
     writing: Option<Print>,
     /// Not before then …
     next: Ticks,
-    /// … unless it matters.
-    urgent: bool,
+    /// … unless it matters: then at this moment, be it earlier or later.
+    urgent: Option<Ticks>,
     /// The last write failed.
     again: bool,
     failures: u64,
@@ -53,7 +57,7 @@ impl Schedule {
             kept: None,
             writing: None,
             next: Ticks(0),
-            urgent: false,
+            urgent: None,
             again: false,
             failures: 0,
             told: None,
@@ -66,9 +70,19 @@ impl Schedule {
         self.kept = found.map(print);
     }
 
-    /// What is said next is not to wait.
+    /// What was said last, or else is said next, is not to wait.
     pub fn hurry(&mut self) {
-        self.urgent = true;
+        self.urgent = Some(Ticks(0));
+    }
+
+    /// A worker has handed over, and goes: what it said goes to the disk as soon as it [has gone](Schedule::gone).
+    pub fn handed(&mut self, now: Ticks) {
+        self.urgent = Some(now.after(LONGEST_GOING));
+    }
+
+    /// A worker has gone.
+    pub fn gone(&mut self, now: Ticks) {
+        self.urgent = self.urgent.map(|at| at.min(now));
     }
 
     /// Sends the newest memory to the disk, if that is due.
@@ -90,7 +104,7 @@ impl Schedule {
     }
 
     fn write(&mut self, now: Now, memory: &Memory, out: &mut Vec<Command>) {
-        (self.looked, self.urgent, self.again) = (memory.number, false, false);
+        (self.looked, self.urgent, self.again) = (memory.number, None, false);
         let print = print(memory);
         if self.kept == Some(print) {
             return;
@@ -140,12 +154,8 @@ impl Schedule {
     pub fn next_deadline(&self, memory: Option<&Memory>) -> Option<Ticks> {
         let news = memory.is_some_and(|it| it.number != self.looked);
         let waits = self.writing.is_none() && (news || self.again && memory.is_some());
-        let at = if self.urgent && news {
-            Ticks(0)
-        } else {
-            self.next
-        };
-        waits.then_some(at)
+        let urgent = self.urgent.filter(|_| news);
+        waits.then_some(urgent.unwrap_or(self.next))
     }
 }
 

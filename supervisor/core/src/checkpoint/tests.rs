@@ -407,6 +407,27 @@ fn what_matters_does_not_wait_and_is_written_once() {
 }
 
 #[test]
+fn what_is_handed_over_waits_for_its_workers_end_and_never_long() {
+    let mut desk = Desk::new();
+    desk.say(1, "handed over");
+    desk.schedule.handed(Ticks(5));
+    assert_eq!((desk.at(5), desk.due()), (None, Some(25)));
+    desk.schedule.gone(Ticks(6));
+    assert_eq!(desk.at(6), some("handed over"));
+    desk.schedule.saved();
+    // One that hangs is not waited for, nor does the pause between two writes matter.
+    desk.say(2, "handed over again");
+    desk.schedule.handed(Ticks(100));
+    assert_eq!(desk.at(119), None);
+    assert_eq!(desk.at(120), some("handed over again"));
+    desk.schedule.saved();
+    // An end without a word before it is nothing to hurry for.
+    desk.say(3, "three");
+    desk.schedule.gone(Ticks(200));
+    assert_eq!((desk.at(200), desk.due()), (None, Some(10_120)));
+}
+
+#[test]
 fn the_last_word_is_written_at_the_end_and_no_failure_keeps_the_end_waiting() {
     let mut desk = Desk::new();
     desk.say(1, "one");
