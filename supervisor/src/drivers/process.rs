@@ -159,9 +159,11 @@ impl Life {
             }
         };
         let exit = status.map_or(supervisor_core::event::Exit::Unknown, system::exit);
-        self.files.strike(pid);
-        // Told before its pipes are put away: the next worker waits for this word, and the supervisor's own end may, too.
+        // Told, and acted upon, before anything is put away: the next worker waits for this word, and the supervisor's own end may, too. A
+        // thread that is woken for a file would take the processor from both.
         let _ = self.events.send(Event::Exited { tenure, exit }).await;
+        tokio::task::yield_now().await;
+        self.files.strike(pid);
         drop(leash);
         for pipe in [stdout, stderr].into_iter().flatten() {
             let abort = pipe.abort_handle();
