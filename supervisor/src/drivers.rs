@@ -41,6 +41,14 @@ pub(crate) fn report(events: &Events, event: Event) {
     }
 }
 
+/// Lets everybody go first who has something to do at this moment, and those whom they wake: for what nobody waits for, like putting
+/// things away. One turn for the spine, one for those who carry out what it orders.
+pub(crate) async fn after_you() {
+    for _ in 0..2 {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// A library's error with its reasons, which alone say what went wrong.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -27,7 +27,7 @@ use self::{
     birth::{Birth, Unborn},
     pidfile::PidFiles,
 };
-use super::{Events, report, store::verify::Manifest};
+use super::{Events, after_you, report, store::verify::Manifest};
 use crate::config::Worker;
 
 /// How long what a worker has printed may take to arrive after its end. A grandchild that holds the pipe longer is not listened to.
@@ -162,7 +162,7 @@ impl Life {
         // Told, and acted upon, before anything is put away: the next worker waits for this word, and the supervisor's own end may, too. A
         // thread that is woken for a file would take the processor from both.
         let _ = self.events.send(Event::Exited { tenure, exit }).await;
-        tokio::task::yield_now().await;
+        after_you().await;
         self.files.strike(pid);
         drop(leash);
         for pipe in [stdout, stderr].into_iter().flatten() {

@@ -8,6 +8,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use crate::drivers::after_you;
+
 /// No line in the log is longer, in bytes; the rest of a longer one is dropped.
 const LONGEST_LINE: usize = 4096;
 
@@ -43,6 +45,8 @@ pub(super) fn follow(
             lines.push(&bytes[..count], &mut log);
         }
         lines.end(&mut log);
+        // The process itself ends in this moment, which somebody waits for; nobody does for its pipe.
+        after_you().await;
     })
 }
 
