@@ -1,8 +1,8 @@
 //! One conversation, both ways at once.
 //!
-//! A connection is one task that reads and writes until one side is done. It holds a piece of four kibibytes each way
-//! and whatever one frame needs. What is read is handed over through a bounded channel; while that is full, nothing more is read, and
-//! the peer's own queue fills and applies its rules. A connection that ends tells why, once.
+//! A connection is one task that reads and writes until one side is done. It holds a piece of four kibibytes each way, and
+//! whatever one frame needs. What is read is handed over through a bounded channel; while that is full, nothing more is
+//! read, and the peer's own queue fills and applies its rules. A connection that ends tells why, once.
 
 use std::{error::Error, io, time::Duration};
 

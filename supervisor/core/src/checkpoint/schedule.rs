@@ -2,9 +2,9 @@
 //!
 //! At most once in [`Policy::checkpoint_every`](crate::policy::Policy::checkpoint_every), because flash wears out, and not at all while
 //! nothing changed. At once when it matters: what an old worker hands over, what a version said that is trusted from now on, and the last
-//! word before the supervisor ends. What is handed over waits until its worker has gone and the next one has its orders, but not for long:
-//! nobody runs the device meanwhile, and a disk that syncs keeps the machine busy. One write is under way at a time. Nobody waits for one but the end of the supervisor: a
-//! disk that fails or hangs costs freshness and nothing else.
+//! word before the supervisor ends. What is handed over waits until its worker has gone and the next one has its orders, but not for
+//! long: nobody runs the device meanwhile, and a disk that syncs keeps the machine busy. One write is under way at a time. Nobody waits for
+//! one but the end of the supervisor: a disk that fails or hangs costs freshness and nothing else.
 
 use std::time::Duration;
 
