@@ -107,6 +107,9 @@ const CLOCKS: [i64; 10] = [
 /// So often a supervisor may be ended in a round before a good build may have used up its tries.
 const SPARED_LIVES: usize = 2;
 
+/// So often an address may be refused in a round before a good build is given up: no device asks for others for ever.
+const SPARED_ADDRESSES: u64 = 3;
+
 impl Plan {
     /// The plan of a round.
     pub(super) fn of(seed: u64, lane: u64, round: u64, has_clock: bool) -> Self {
@@ -153,8 +156,8 @@ impl Plan {
     }
 
     /// Must a good build arrive in spite of all that is done? Power cuts, networks and clocks do not excuse a device, as long as the
-    /// build has a try left; a worker that somebody kills or a file that is not the right one do. What an operator says is not looked at
-    /// here, as only its answer tells what it meets.
+    /// build has a try left, and its address too; a worker that somebody kills or a file that is not the right one do. What an operator
+    /// says is not looked at here, as only its answer tells what it meets.
     pub(super) fn spares_good(&self) -> bool {
         let ended = |step: &&Step| matches!(step.deed, Deed::Kill(Whom::Supervisor) | Deed::Leave);
         let spares = |step: &Step| match &step.deed {
@@ -164,7 +167,13 @@ impl Plan {
             Deed::Fault(fault) => fault.spares_good,
             _ => true,
         };
-        self.steps.iter().all(spares) && self.steps.iter().filter(ended).count() <= SPARED_LIVES
+        let refusals = self.steps.iter().map(|step| match &step.deed {
+            Deed::Fault(fault) if fault.refuses_the_address() => fault.count,
+            _ => 0,
+        });
+        self.steps.iter().all(spares)
+            && self.steps.iter().filter(ended).count() <= SPARED_LIVES
+            && refusals.sum::<u64>() <= SPARED_ADDRESSES
     }
 
     /// Is nothing done at all?
@@ -324,6 +333,28 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_good_build_is_excused_when_its_address_is_refused_too_often() {
+        let mut plan = Plan::of(1, 1, 0, true);
+        let refused = |name, count| {
+            let fault = Fault {
+                name,
+                n: None,
+                count,
+                seed: 0,
+                spares_good: true,
+            };
+            let at = Duration::ZERO;
+            let deed = Deed::Fault(fault);
+            Step { at, deed }
+        };
+        plan.steps = vec![refused("error-header", 2), refused("url-expired", 1)];
+        plan.steps.push(refused("lost-reply", 2));
+        assert!(plan.spares_good(), "{}", plan.told());
+        plan.steps.push(refused("error-header", 1));
+        assert!(!plan.spares_good(), "{}", plan.told());
     }
 
     #[test]

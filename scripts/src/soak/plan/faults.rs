@@ -68,6 +68,11 @@ const SESSIONS: [Row; 7] = [
 const IMAGE: u64 = 3_000_000;
 
 impl Fault {
+    /// Does a device have to ask for another address each time it strikes?
+    pub(super) fn refuses_the_address(&self) -> bool {
+        matches!(self.name, "error-header" | "url-expired")
+    }
+
     /// One that can strike an update which travels like this.
     pub(super) fn drawn(dice: &mut Dice, blocks: bool, carrier: &str) -> Self {
         let rows: &[Row] = match dice.between(1, 100) {
