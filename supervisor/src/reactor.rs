@@ -1,5 +1,4 @@
-//! The spine: one loop that feeds events to the brain and carries out the commands it returns: what is said to workers first, and
-//! otherwise in order.
+//! The spine: one loop that feeds events to the brain and carries out the commands it returns, in order.
 //!
 //! Nothing in this loop waits for anything but the next event, the brain's deadline, or a wish of the system to end. Hands are called
 //! and must return at once. Events wait in one bounded queue; a deadline that has come is told before the next event, so that a
@@ -78,8 +77,6 @@ pub(crate) async fn run(
     let mut stop_by: Option<Ticks> = None;
     let mut ticked = false;
     loop {
-        // At the device somebody may be waiting: workers get their orders before disks, people and the platform get words.
-        commands.sort_by_key(|command| !matches!(command, Command::Send { .. }));
         for command in commands.drain(..) {
             if carry_out(command).is_break() {
                 return Ended::InOrder;

@@ -234,6 +234,8 @@ impl Agent {
         }
         self.settle(now, out);
         self.upload_log(before, now, out);
+        // At the device somebody may be waiting: what is said to workers goes ahead of what disks and the platform are to do.
+        out[before..].sort_by_key(|command| !matches!(command, Command::Send { .. }));
     }
 
     /// After a pause of the supervisor itself (a stopped process, a sleeping machine) silence proves nothing. Nobody else can be

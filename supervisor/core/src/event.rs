@@ -1,6 +1,7 @@
 //! The whole vocabulary between brain and hands.
 //!
-//! Events say what happened, commands say what to do. Every command that can fail is answered by an event; the table:
+//! Events say what happened, commands say what to do, in order; of those that follow from one event what is said to workers comes first.
+//! Every command that can fail is answered by an event; the table:
 //!
 //! | command | answered by |
 //! |---|---|

@@ -1,7 +1,6 @@
 use std::collections::VecDeque;
 
 use supervisor_core::event::{SaveId, Tenure};
-use worker_protocol::v1::ToWorker;
 
 use super::*;
 
@@ -110,26 +109,6 @@ async fn commands_are_carried_out_in_order_the_first_ones_before_any_event() {
         ran.done,
         [kill(1), kill(2), kill(3), kill(4), Command::Exit]
     );
-}
-
-#[tokio::test]
-async fn what_is_said_to_workers_goes_ahead_of_everything_else_and_both_keep_their_order() {
-    let send = |beat| Command::Send {
-        tenure: Tenure(1),
-        message: ToWorker::Heartbeat { beat },
-    };
-    let first = vec![
-        kill(1),
-        send(1),
-        Command::Connect,
-        send(2),
-        kill(2),
-        Command::Exit,
-    ];
-    let ran = ran(Script::default(), first, Vec::new(), 0).await;
-    let rest = [kill(1), Command::Connect, kill(2), Command::Exit];
-    assert_eq!(ran.done[..2], [send(1), send(2)]);
-    assert_eq!(ran.done[2..], rest);
 }
 
 #[tokio::test]

@@ -38,8 +38,10 @@ impl World {
         self.carry_out();
     }
 
-    /// The brain asked for this.
+    /// The brain asked for this: what is said to workers first.
     pub(super) fn ask_for(&mut self, commands: Vec<Command>) {
+        let sent = |command: &Command| matches!(command, Command::Send { .. });
+        assert!(commands.is_sorted_by_key(|it| !sent(it)), "{commands:?}");
         for command in commands {
             let Command::Note(note) = command else {
                 self.tells_of_its_own(&command);
